@@ -1,0 +1,93 @@
+package checker
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A failure is one message of a failed koan.
+type failure struct {
+	line    int      // of the koan's file
+	said    string   // the koan's own words
+	outcome []string // what the comparison found, line by line
+}
+
+var (
+	// logLine matches the head of a test's log entry:
+	//
+	//	    pipeline_test.go:31: Map left a goroutine behind
+	logLine = regexp.MustCompile(`^ {4}(?:\S*/)?\w+_test\.go:(\d+): ?(.*)$`)
+	// fieldLine matches the head of a field of testify's message:
+	//
+	//	        	Error:      	Not equal:
+	fieldLine = regexp.MustCompile(`^ {8}\t(Error Trace|Error|Test|Messages):\s*\t?(.*)$`)
+)
+
+// parseFailures reads what go test and testify print about failed assertions.
+func parseFailures(text string) []failure {
+	var list []failure
+	var current *failure
+	field := ""
+	for line := range strings.SplitSeq(text, "\n") {
+		if m := logLine.FindStringSubmatch(line); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			list = append(list, failure{line: n, said: m[2]})
+			current, field = &list[len(list)-1], ""
+			continue
+		}
+		if current == nil || !strings.HasPrefix(line, "        ") {
+			current = nil
+			continue
+		}
+		if m := fieldLine.FindStringSubmatch(line); m != nil {
+			field = m[1]
+			line = m[2]
+		} else {
+			line = strings.TrimPrefix(strings.TrimPrefix(line, "        "), "\t            \t")
+		}
+		switch field {
+		case "Error":
+			current.outcome = append(current.outcome, strings.TrimRight(line, " \t"))
+		case "Messages":
+			current.said = strings.TrimSpace(current.said + " " + strings.TrimSpace(line))
+		case "":
+			current.said += "\n" + line
+		}
+	}
+	return list
+}
+
+// comparison shortens what testify found to what a learner needs: what was
+// expected and what came, without the diff that follows.
+func (f failure) comparison() []string {
+	var lines []string
+	for _, line := range f.outcome {
+		if strings.HasPrefix(line, "Diff:") {
+			break
+		}
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line == "Not equal:":
+			continue
+		case strings.HasPrefix(line, "expected: "):
+			line = "expected  " + strings.TrimPrefix(line, "expected: ")
+		case strings.HasPrefix(line, "actual  : "):
+			line = "got       " + strings.TrimPrefix(line, "actual  : ")
+		}
+		lines = append(lines, clip(line))
+		if len(lines) == 6 {
+			break
+		}
+	}
+	return lines
+}
+
+// clip shortens a line that would fill a screen.
+func clip(line string) string {
+	const most = 200
+	if r := []rune(line); len(r) > most {
+		return string(r[:most]) + " …"
+	}
+	return line
+}

@@ -1,0 +1,182 @@
+package checker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// slowBuild is when a build is no longer that of one edited file: the build
+// cache lacks packages, and the learner is told how many.
+const slowBuild = 1500 * time.Millisecond
+
+// build compiles the lane's binary.
+func (l *lane) build(ctx context.Context) laneResult {
+	s := l.session
+	args := []string{"test", "-c", "-vet=off", "-overlay=" + s.overlay, "-o", l.binary()}
+	if l.race {
+		args = append(args, "-race")
+	}
+	done := make(chan struct{})
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		l.countPackages(ctx, done)
+	}()
+	out, err := s.goCommand(ctx, l.race, append(args, s.target())...)
+	close(done)
+	<-counted
+	switch {
+	case err == nil:
+		return laneResult{}
+	case ctx.Err() != nil:
+		return laneResult{err: context.Cause(ctx)}
+	}
+	if l.race {
+		if reason := noRace(out); reason != "" {
+			return laneResult{unavailable: reason}
+		}
+	}
+	d, err := s.diagnoseBuild(out, err)
+	return laneResult{refusal: d, err: err}
+}
+
+// target is the package's argument for the go command.
+func (s *Session) target() string { return "./" + s.p.Dir }
+
+// goCommand runs the go command in the module's root. The fast lane's needs no
+// C compiler, the race lane's does.
+func (s *Session) goCommand(ctx context.Context, cgo bool, args ...string) (out []byte, err error) {
+	name := s.c.Go
+	if name == "" {
+		name = "go"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil, &EnvironmentError{
+			Problem: "the go command is not on the PATH",
+			Remedy:  "Install Go from https://go.dev/dl and open a new terminal.",
+			Err:     err,
+		}
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = s.p.Root
+	cmd.Env = append(s.c.environ(),
+		"PWD="+s.p.Root,
+		"GOFLAGS=",                      // -cover would discard the overlay, for one
+		"GOWORK=off",                    // the workbook is a module of its own wherever it lies
+		"GOGC=off", "GOMEMLIMIT=512MiB", // building an edit is short: without collections it takes two thirds of the time
+	)
+	if !cgo {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
+	t := newTranscript(newWitnessWord(), 4<<20)
+	end, err := t.run(ctx, cmd, Limits{})
+	if err != nil {
+		return nil, err
+	}
+	if end.exit != 0 {
+		return t.preamble.text, errGoCommand
+	}
+	return t.preamble.text, nil
+}
+
+// errGoCommand says that the go command ran and was not content; what it
+// printed tells why.
+var errGoCommand = errors.New("the go command reported an error")
+
+// countPackages tells, while a build takes long, how many packages it still
+// lacks: the go command itself compiles in silence.
+func (l *lane) countPackages(ctx context.Context, done <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tick := time.NewTimer(slowBuild)
+	defer tick.Stop()
+	total := 0
+	for {
+		select {
+		case <-done:
+			if total > 0 {
+				l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: total, Total: total})
+			}
+			return
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		args := []string{"list", "-deps", "-test", "-overlay=" + l.session.overlay, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
+		if l.race {
+			args = append(args, "-race")
+		}
+		out, err := l.session.goCommand(ctx, l.race, append(args, l.session.target())...)
+		stale := bytes.Count(out, []byte("\n"))
+		if err == nil && total == 0 {
+			total = stale
+		}
+		if err == nil && total > 2 { // the lesson and its test are stale at each edit
+			l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: max(0, total-stale), Total: total})
+		}
+		tick.Reset(time.Second)
+	}
+}
+
+// noRace says why the go command cannot build with the race detector here, or
+// "" if it can.
+func noRace(out []byte) string {
+	text := string(out)
+	switch {
+	case strings.Contains(text, "-race requires cgo"):
+		return "The race detector needs cgo, and cgo is off (CGO_ENABLED=0, or no C compiler on the PATH). Install a C compiler such as gcc or clang, and leave CGO_ENABLED unset."
+	case strings.Contains(text, "C compiler"), strings.Contains(text, "runtime/cgo"):
+		return "The race detector needs a C compiler, and none works here. Install gcc or clang (Debian: apt install gcc; macOS: xcode-select --install; Windows: MinGW-w64)."
+	case strings.Contains(text, "-race is not supported"), strings.Contains(text, "-race is only supported"):
+		return "Go has no race detector for this platform."
+	}
+	return ""
+}
+
+// environmentFaults are words of the go command that are not about the
+// learner's answer, with what to do.
+var environmentFaults = []struct{ words, problem, remedy string }{
+	{"no space left on device", "the disk is full", "Make room on the disk; go clean -cache frees the build cache."},
+	{"disk quota exceeded", "the disk quota is used up", "Make room on the disk; go clean -cache frees the build cache."},
+	{"read-only file system", "a folder that Go writes to is read-only", "Set GOCACHE and TMPDIR to folders that can be written."},
+	{"permission denied", "a folder or file may not be read or written", "Look at the owner and the mode of the file named below, or set GOCACHE and TMPDIR to folders that can be written."},
+	{"dial tcp", "modules are missing and the network does not answer", "Connect to the network once and run: go mod download"},
+	{"module lookup disabled", "modules are missing and may not be downloaded (GOPROXY=off)", "Unset GOPROXY once and run: go mod download"},
+	{"missing go.sum entry", "go.sum does not fit go.mod", "Restore both files, for instance with: git checkout go.mod go.sum"},
+	{"go.mod requires go >=", "this Go is too old for the workbook", "Install a newer Go from https://go.dev/dl."},
+	{"requires go >= ", "this Go is too old for the workbook", "Install a newer Go from https://go.dev/dl."},
+	{"go.mod file not found", "this folder is not in a Go module", "Run koans inside a workbook: a clone, or a folder made by koans init."},
+	{"signal: killed", "a build process was killed, probably for want of memory", "Close other programs and try again."},
+}
+
+// environmentFault returns what hinders the go command here, or nil if its
+// words are about the learner's answer.
+func environmentFault(out []byte) error {
+	for _, f := range environmentFaults {
+		if bytes.Contains(out, []byte(f.words)) {
+			return &EnvironmentError{Problem: f.problem, Remedy: f.remedy, Raw: string(out)}
+		}
+	}
+	return nil
+}
+
+// unexplained is the error for words of the go command that nobody foresaw.
+func unexplained(out []byte) error {
+	return &EnvironmentError{
+		Problem: "the go command failed",
+		Remedy:  "Run koans doctor; what Go printed stands below.",
+		Err:     fmt.Errorf("%s", firstLine(string(out))),
+		Raw:     string(out),
+	}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}

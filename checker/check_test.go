@@ -1,0 +1,236 @@
+package checker_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"concurrency-koans/checker"
+)
+
+func TestEveryKoanGetsAnOutcomeAfterACrash(t *testing.T) {
+	t.Parallel()
+	c := &checker.Checker{Limits: limits}
+
+	report, err := c.Check(context.Background(), live(t, readAnswer(t, "panic-closed-twice")))
+
+	require.NoError(t, err)
+	var got []checker.Status
+	for _, k := range report.Koans {
+		got = append(got, k.Status)
+	}
+	assert.Equal(t, []checker.Status{checker.Failed, checker.Failed, checker.Passed, checker.Passed}, got)
+}
+
+func TestTheSkeletonFailsEveryKoan(t *testing.T) {
+	t.Parallel()
+	p := live(t, nil)
+	c := &checker.Checker{NoRace: true}
+
+	report, err := c.Check(context.Background(), p)
+
+	require.NoError(t, err)
+	for _, k := range report.Koans {
+		require.Equal(t, checker.Failed, k.Status, k.Test)
+		require.Equal(t, checker.Todo, k.Diagnosis.Kind, k.Test)
+	}
+}
+
+func TestAFailureThatDoesNotRepeatIsCalledFlaky(t *testing.T) {
+	t.Parallel()
+	c := &checker.Checker{Soak: 2 * time.Second}
+
+	report, err := c.Check(context.Background(), live(t, readAnswer(t, "flaky")))
+
+	require.NoError(t, err)
+	require.False(t, report.Passed())
+	first, _ := report.FirstFailure()
+	if first.Flaky != nil { // four times in a row happen, once in sixteen
+		assert.Less(t, first.Flaky.Failed, first.Flaky.Runs)
+	}
+}
+
+func TestSoakOfARightAnswer(t *testing.T) {
+	t.Parallel()
+	c := &checker.Checker{}
+	s, err := c.Open(live(t, readAnswer(t, "passed")))
+	require.NoError(t, err)
+	defer s.Close()
+
+	report, err := s.Soak(context.Background(), 1, 3)
+
+	require.NoError(t, err)
+	assert.True(t, report.Passed())
+	assert.True(t, report.RaceChecked)
+	assert.Equal(t, 6, report.SoakRuns, "three rounds in each lane")
+}
+
+func TestWithoutCgoTheFastLaneStands(t *testing.T) {
+	t.Parallel()
+	c := &checker.Checker{Env: append(os.Environ(), "CGO_ENABLED=0")}
+
+	report, err := c.Check(context.Background(), live(t, readAnswer(t, "passed")))
+
+	require.NoError(t, err)
+	assert.True(t, report.Passed())
+	assert.False(t, report.RaceChecked)
+	assert.Contains(t, report.NoRace, "C compiler")
+}
+
+func TestCheckAllGivesTheSameVerdicts(t *testing.T) {
+	t.Parallel()
+	c := &checker.Checker{Limits: limits}
+	names := []string{"passed", "race-counter", "deadlock-bubble", "vet-lostcancel"}
+	var packages []checker.Package
+	for _, n := range names {
+		packages = append(packages, live(t, readAnswer(t, n)))
+	}
+
+	results := c.CheckAll(context.Background(), packages)
+
+	for i, r := range results {
+		require.NoError(t, r.Err, names[i])
+		w := parseWant(t, packages[i].Replace)
+		first, failed := r.Report.FirstFailure()
+		require.Equal(t, w.kind != "", failed, names[i])
+		if failed {
+			require.Equal(t, w.kind, first.Diagnosis.Kind, names[i])
+			require.Equal(t, w.test, first.Test, names[i])
+		} else {
+			require.True(t, r.Report.RaceChecked)
+		}
+	}
+}
+
+// copyLive copies the live package into a module of its own, where a test may
+// change what is on disk. The folder's name has a space in it.
+func copyLive(t *testing.T) checker.Package {
+	t.Helper()
+	p := live(t, nil)
+	root := filepath.Join(t.TempDir(), "my work")
+	dir := filepath.Join(root, filepath.FromSlash(p.Dir))
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(p.Root, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(root, name), text, 0o644))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "live.go"), readAnswer(t, "passed"), 0o644))
+	for name, text := range p.Koans {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o644))
+	}
+	p.Root = root
+	return p
+}
+
+func TestKoansOnDiskDoNotCount(t *testing.T) {
+	t.Parallel()
+	p := copyLive(t)
+	dir := filepath.Join(p.Root, filepath.FromSlash(p.Dir))
+	c := &checker.Checker{NoRace: true}
+
+	report, err := c.Check(context.Background(), p)
+	require.NoError(t, err)
+	require.True(t, report.Passed())
+	require.Empty(t, report.TestsEdited)
+
+	// Wrong answer, gutted koans, and a test file of the learner's own that
+	// would not compile.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "live.go"), readAnswer(t, "assertion-value"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "live_test.go"), []byte("package live_test\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "mine_test.go"), []byte("package live\n\nfunc broken( {\n"), 0o644))
+	report, err = c.Check(context.Background(), p)
+	require.NoError(t, err)
+	require.False(t, report.Passed())
+	require.Equal(t, []string{"live_test.go"}, report.TestsEdited)
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "live_test.go")))
+	report, err = c.Check(context.Background(), p)
+	require.NoError(t, err)
+	require.False(t, report.Passed())
+	require.Equal(t, []string{"live_test.go"}, report.TestsEdited)
+}
+
+func TestAMissingAnswerIsNamed(t *testing.T) {
+	t.Parallel()
+	p := copyLive(t)
+	require.NoError(t, os.Remove(filepath.Join(p.Root, filepath.FromSlash(p.Dir), "live.go")))
+
+	report, err := (&checker.Checker{NoRace: true}).Check(context.Background(), p)
+
+	require.NoError(t, err)
+	first, ok := report.FirstFailure()
+	require.True(t, ok)
+	require.Equal(t, checker.Build, first.Diagnosis.Kind)
+	require.Contains(t, first.Diagnosis.Summary, "live.go")
+}
+
+func TestFaultsOfTheMachineAreErrors(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		c       *checker.Checker
+		problem string
+	}{
+		"no go command": {&checker.Checker{Go: "no-such-go"}, "the go command is not on the PATH"},
+		"no module cache and no network": {
+			&checker.Checker{NoRace: true, Env: append(os.Environ(), "GOPROXY=off", "GOMODCACHE="+t.TempDir())},
+			"modules are missing and may not be downloaded (GOPROXY=off)",
+		},
+		"build cache that cannot be written": {
+			&checker.Checker{NoRace: true, Env: append(os.Environ(), "GOCACHE=/dev/null/cache")}, "",
+		},
+	} {
+		_, err := tc.c.Check(context.Background(), live(t, readAnswer(t, "passed")))
+		var env *checker.EnvironmentError
+		require.ErrorAs(t, err, &env, name)
+		require.NotEmpty(t, env.Remedy, name)
+		if tc.problem != "" {
+			require.Equal(t, tc.problem, env.Problem, name)
+		}
+	}
+}
+
+func TestCancellingLeavesNothingRunning(t *testing.T) {
+	t.Parallel()
+	answer := []byte(`package live
+
+import (
+	"context"
+	"os"
+	"os/exec"
+)
+
+func Send(ctx context.Context, n int) <-chan int {
+	_ = os.WriteFile(os.Getenv("LIVE_STARTED"), nil, 0o600)
+	_ = exec.Command("sleep", "4711").Run()
+	return nil
+}
+
+func Count(n int) int { return n }
+`)
+	started := filepath.Join(t.TempDir(), "started")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c := &checker.Checker{NoRace: true, Env: append(os.Environ(), "LIVE_STARTED="+started)}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Check(ctx, live(t, answer))
+		done <- err
+	}()
+	require.Eventually(t, func() bool { _, err := os.Stat(started); return err == nil }, time.Minute, 5*time.Millisecond)
+
+	cancel()
+
+	require.ErrorIs(t, <-done, context.Canceled)
+	require.Eventually(t, func() bool {
+		out, err := exec.Command("ps", "-A", "-o", "args=").Output()
+		return err == nil && !strings.Contains(string(out), "sleep 4711")
+	}, 5*time.Second, 20*time.Millisecond, "the koan's child process is gone too")
+}

@@ -1,0 +1,275 @@
+package checker
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"concurrency-koans/checker/dump"
+)
+
+// diagnose explains why a koan failed, from what its run has left.
+//
+// Where several things are wrong, the cause goes before its effects: a race
+// before the wrong value that it led to, a wrong value before the goroutines
+// that were left when the koan gave up on it.
+func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
+	text := string(sec.text)
+	crash, crashed := dump.FindCrash(sec.text)
+	races := dump.Races(sec.text)
+	failures := parseFailures(text)
+
+	var d *Diagnosis
+	switch {
+	case crashed && strings.HasPrefix(crash.Message, "TODO("):
+		d = s.diagnoseTodo(crash)
+	case run.excess == overTime:
+		d = s.diagnoseStuck(dump.Goroutines(sec.text), s.c.limits(), run.usage)
+	case run.excess != "":
+		d = s.diagnoseExcess(run, dump.Goroutines(sec.text))
+	case forged(text, sec.test) || forged(string(run.preamble.text), ""):
+		d = &Diagnosis{Kind: Crash, Summary: "Your code prints lines that look like the output of go test.",
+			Detail: []string{"Such lines count for nothing: whether a koan has passed is told in another way. Take them out."}}
+	case len(races) > 0:
+		d = s.diagnoseRace(races)
+	case crashed && isMapRace(crash):
+		d = s.diagnoseMapRace(crash)
+	case hasWords(failures):
+		d = s.diagnoseAssertion(sec.test, failures)
+	case strings.Contains(text, goleakReport):
+		d = s.diagnoseLeak(dump.Goroutines(sec.text))
+	case crashed && strings.HasPrefix(crash.Message, "deadlock: main bubble goroutine has exited"):
+		d = s.diagnoseLeak(crash.Goroutines)
+	case crashed && (strings.HasPrefix(crash.Message, "deadlock: ") || strings.HasPrefix(crash.Message, "all goroutines are asleep")):
+		d = s.diagnoseDeadlock(crash.Goroutines)
+	case crashed:
+		d = s.diagnoseCrash(crash)
+	case sec.failed > 0:
+		d = s.diagnoseAssertion(sec.test, failures)
+	default:
+		d = s.diagnoseExit(run, sec)
+	}
+	if d.File == "" {
+		d.File = s.p.file(s.p.Answer)
+		d.Line = s.declaration(sec.test)
+	}
+	d.Raw = text
+	return d
+}
+
+// goleakReport are goleak's words for goroutines that are left.
+const goleakReport = "found unexpected goroutines"
+
+// hasWords reports whether a koan's own assertion has failed; goleak's report
+// also comes as a failure.
+func hasWords(failures []failure) bool {
+	for _, f := range failures {
+		if !strings.Contains(f.said, goleakReport) && !strings.Contains(f.said, "race detected during execution") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Session) diagnoseTodo(crash dump.Crash) *Diagnosis {
+	d := &Diagnosis{Kind: Todo, Summary: "A function is not written yet."}
+	_, todo, _ := strings.Cut(crash.Message, "): ")
+	if f, ok := s.crashFrame(crash); ok {
+		d.at(s, f)
+		d.Summary = function(f) + " is not written yet."
+	}
+	if todo != "" {
+		d.Detail = []string{sentence(todo)}
+	}
+	return d
+}
+
+// crashFrame is the innermost frame of the learner's in the goroutine that
+// panicked, or failing that, in any.
+func (s *Session) crashFrame(crash dump.Crash) (dump.Frame, bool) {
+	for _, g := range crash.Goroutines {
+		if f, ok := s.firstOwn(g.Frames); ok {
+			return f, true
+		}
+	}
+	return dump.Frame{}, false
+}
+
+// A lesson of the runtime: what a panic or a fatal error of concurrency means.
+// Matched as a prefix of the message.
+var crashLessons = []struct{ message, means string }{
+	{"send on closed channel", "A goroutine sent on a channel that was closed already. Let only the sender close, after its last send; with several senders, the one who waits for them all."},
+	{"close of closed channel", "A channel was closed twice. Give every channel one goroutine that closes it."},
+	{"close of nil channel", "A channel was closed that was never made."},
+	{"sync: negative WaitGroup counter", "Done was called more often than Add allowed. WaitGroup.Go counts by itself."},
+	{"sync: WaitGroup is reused before previous Wait has returned", "Add was called while Wait was still returning."},
+	{"sync: WaitGroup misuse", "Add was called while Wait was already waiting. Add before you start the goroutine."},
+	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked."},
+	{"sync: Unlock of unlocked RWMutex", "A mutex was unlocked that nobody had locked."},
+	{"sync: RUnlock of unlocked RWMutex", "A read lock was given back that nobody had taken."},
+	{"assignment to entry in nil map", "A map was written to that was never made."},
+	{"runtime error: invalid memory address or nil pointer dereference", "A nil pointer was followed."},
+	{"test executed panic(nil) or runtime.Goexit", "The koan's goroutine was ended, by runtime.Goexit or panic(nil)."},
+	{"unexpected call to os.Exit(0) during test", "Your code calls os.Exit. A function reports by its results; it does not end the program."},
+	{"stack overflow", "A function calls itself without end."},
+	{"race: limit on", "Your code starts goroutines without end; the race detector can follow some eight thousand at once."},
+	{"out of memory", "Your code allocates without end."},
+}
+
+func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
+	d := &Diagnosis{Kind: Panic, Goroutines: crash.Goroutines}
+	message := firstLine(crash.Message)
+	word := "panic"
+	if crash.Kind != dump.Panic || strings.HasPrefix(message, "test executed panic(nil)") || strings.HasPrefix(message, "unexpected call to os.Exit") {
+		d.Kind, word = Crash, "fatal error"
+	}
+	d.Summary = sentence(word + ": " + clip(message))
+	for _, l := range crashLessons {
+		if strings.HasPrefix(message, l.message) {
+			d.Summary = l.means
+			d.Detail = append(d.Detail, word+": "+clip(message))
+			break
+		}
+	}
+	if f, ok := s.crashFrame(crash); ok {
+		d.at(s, f)
+		d.Detail = append(d.Detail, s.quote(f))
+	}
+	if len(crash.Goroutines) > 0 {
+		if g := crash.Goroutines[0]; s.own(g.CreatedBy) {
+			d.Detail = append(d.Detail, "in the goroutine started at "+s.quote(g.CreatedBy))
+		}
+	}
+	return d
+}
+
+// diagnoseExcess explains why the checker ended the process.
+func (s *Session) diagnoseExcess(run *koanRun, all []dump.Goroutine) *Diagnosis {
+	limits := s.c.limits()
+	d := &Diagnosis{Kind: Crash, Goroutines: all}
+	groups := s.groups(all)
+	switch run.excess {
+	case overMemory:
+		d.Summary = fmt.Sprintf("Your code used more than %s of memory, so it was stopped.", bytesSize(limits.Memory))
+	case overOutput:
+		d.Summary = fmt.Sprintf("Your code printed more than %s, so it was stopped.", bytesSize(limits.Output))
+	case overProcesses:
+		d.Summary = fmt.Sprintf("Your code started more than %d processes, so it was stopped.", limits.Processes)
+	}
+	for _, g := range groups {
+		if g.count > 1000 {
+			d.at(s, g.CreatedBy)
+			d.Summary = fmt.Sprintf("Your code starts goroutines without end: there were %d of them from %s when it was stopped for using more than %s of memory.",
+				g.count, place(g.CreatedBy), bytesSize(limits.Memory))
+			return d
+		}
+	}
+	if len(groups) > 0 && groups[0].own {
+		d.at(s, groups[0].where)
+		d.Detail = append(d.Detail, "when it was stopped: "+s.quote(groups[0].where))
+	}
+	return d
+}
+
+func bytesSize(n int64) string {
+	if n >= 1<<30 && n%(1<<30) == 0 {
+		return fmt.Sprintf("%d GiB", n>>30)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// diagnoseExit explains a process that ended of itself in the midst of a koan,
+// without a word of the runtime.
+func (s *Session) diagnoseExit(run *koanRun, sec *section) *Diagnosis {
+	d := &Diagnosis{Kind: Crash}
+	when := "in the midst of a koan"
+	if sec.begun == 0 {
+		when = "before the first koan began: look at init functions and package variables"
+	} else if sec.passed == sec.begun {
+		when = "when the koans had ended"
+	}
+	if run.exit < 0 {
+		d.Summary = fmt.Sprintf("The process was killed from outside %s.", when)
+		return d
+	}
+	d.Summary = fmt.Sprintf("Your code ended the process with status %d %s.", run.exit, when)
+	if sec.passed == sec.begun && sec.begun > 0 {
+		d.Summary = fmt.Sprintf("The process ended with status %d %s.", run.exit, when)
+	}
+	d.Detail = []string{"os.Exit and log.Fatal end the program for everybody. A function reports by its results."}
+	if out := firstLine(string(sec.text)); out != "" {
+		d.Detail = append(d.Detail, "it printed: "+clip(out))
+	}
+	return d
+}
+
+// forgery matches lines that go test would print with -v, or about other
+// tests than this one; the checker runs it without.
+var forgery = regexp.MustCompile(`(?m)^\x16?(=== (RUN|PASS|PAUSE|CONT|NAME) |\s*--- (PASS|SKIP): |--- FAIL: (\w+)|ok  \t)`)
+
+// forged reports whether the learner's code prints what looks like the output
+// of go test.
+func forged(text, test string) bool {
+	for _, m := range forgery.FindAllStringSubmatch(text, -1) {
+		if m[4] == "" || m[4] != test && strings.HasPrefix(m[4], "Test") {
+			return true
+		}
+	}
+	return false
+}
+
+// diagnoseAssertion puts the koan's words first and what testify found behind.
+func (s *Session) diagnoseAssertion(test string, failures []failure) *Diagnosis {
+	d := &Diagnosis{Kind: Assertion, Summary: "The koan failed without a word."}
+	for _, f := range failures {
+		if f.said == "" && len(f.outcome) == 0 {
+			continue
+		}
+		said := strings.TrimSpace(f.said)
+		first, rest, _ := strings.Cut(said, "\n")
+		d.Summary = sentence(clip(first))
+		if said == "" {
+			d.Summary = sentence(clip(f.outcome[0]))
+		}
+		for line := range strings.SplitSeq(rest, "\n") {
+			if line = strings.TrimSpace(line); line != "" && len(d.Detail) < 6 {
+				d.Detail = append(d.Detail, clip(line))
+			}
+		}
+		d.Detail = append(d.Detail, f.comparison()...)
+		d.Detail = append(d.Detail, "the koan: "+s.quote(dump.Frame{File: s.koanFile(test), Line: f.line}))
+		break
+	}
+	return d
+}
+
+func (s *Session) koanFile(test string) string {
+	for _, k := range s.koans {
+		if k.test == test {
+			return k.file
+		}
+	}
+	return ""
+}
+
+// declaration returns the line on which the answer declares what a koan is
+// about: the place to look at when no line in particular is wrong. 0 if none.
+func (s *Session) declaration(test string) int {
+	answer, err := s.p.answer()
+	if err != nil {
+		return 0
+	}
+	for _, k := range s.koans {
+		if k.test != test || k.subject == "" {
+			continue
+		}
+		word := regexp.MustCompile(`^func (\([^)]*\) )?` + regexp.QuoteMeta(k.subject) + `\b`)
+		for i, line := range bytes.Split(answer, []byte("\n")) {
+			if word.Match(line) {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,248 @@
+package checker
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"concurrency-koans/checker/dump"
+)
+
+// waits says what a goroutine in a wait state does, after "it" or "still", and
+// why that has no end. Example state: "chan send".
+var waits = map[string]struct{ does, hopeless string }{
+	"chan send":               {"waits to send", "and nobody will ever receive"},
+	"chan receive":            {"waits to receive", "and nobody will ever send or close"},
+	"chan send (nil chan)":    {"sends on a nil channel", "which waits for ever"},
+	"chan receive (nil chan)": {"receives from a nil channel", "which waits for ever"},
+	"select":                  {"waits in a select", "and none of its cases will ever be ready"},
+	"select (no cases)":       {"waits in an empty select", "which waits for ever"},
+	"sync.Mutex.Lock":         {"waits for a mutex", "and nobody will ever unlock it"},
+	"sync.RWMutex.Lock":       {"waits for a mutex", "and nobody will ever unlock it"},
+	"sync.RWMutex.RLock":      {"waits for a read lock", "and nobody will ever unlock the mutex"},
+	"sync.WaitGroup.Wait":     {"waits for a WaitGroup", "and its counter will never be zero"},
+	"sync.Cond.Wait":          {"waits for a Cond", "and nobody will ever signal it"},
+	"semacquire":              {"waits for a lock", "and nobody will ever release it"},
+	"sleep":                   {"sleeps", "longer than the koan lasts"},
+	"IO wait":                 {"waits for input or output", "which does not come"},
+	"running":                 {"runs", "and does not come to an end"},
+	"runnable":                {"runs", "and does not come to an end"},
+}
+
+func does(g dump.Goroutine) string {
+	if w, ok := waits[g.State]; ok {
+		return w.does
+	}
+	return "is in state " + g.State
+}
+
+func hopeless(g dump.Goroutine) string { return waits[g.State].hopeless }
+
+// A group is several goroutines that were started and now wait at the same
+// lines: to a learner, one thing that happened count times.
+type group struct {
+	dump.Goroutine
+	where dump.Frame // innermost own frame, or the koan's
+	own   bool       // where is in the learner's code
+	count int
+}
+
+// groups sorts the goroutines that concern the learner: those that stand in the
+// learner's code first, then those that the learner started, then the koan's.
+func (s *Session) groups(all []dump.Goroutine) []group {
+	var list []group
+	for _, g := range all {
+		where, own := s.firstOwn(g.Frames)
+		if !own {
+			var ok bool
+			if where, ok = s.firstKoan(g.Frames); !ok {
+				if !s.own(g.CreatedBy) {
+					continue
+				}
+				where = g.CreatedBy
+			}
+		}
+		i := slices.IndexFunc(list, func(h group) bool {
+			return h.where == where && h.State == g.State && h.CreatedBy == g.CreatedBy
+		})
+		if i >= 0 {
+			list[i].count++
+			continue
+		}
+		list = append(list, group{Goroutine: g, where: where, own: own, count: 1})
+	}
+	slices.SortStableFunc(list, func(a, b group) int { return b.rank(s) - a.rank(s) })
+	return list
+}
+
+func (g group) rank(s *Session) int {
+	switch {
+	case g.own && s.startedByOwn(g.Goroutine):
+		return 3
+	case g.own:
+		return 2
+	case s.own(g.CreatedBy):
+		return 1
+	}
+	return 0
+}
+
+// startedByOwn reports whether the learner's code started a goroutine: by a go
+// statement, or by way of sync.WaitGroup.Go and the like. Then the go statement
+// is in the standard library, and no koan is on the stack.
+func (s *Session) startedByOwn(g dump.Goroutine) bool {
+	if s.own(g.CreatedBy) {
+		return true
+	}
+	_, byKoan := s.firstKoan(g.Frames)
+	return !byKoan && !s.inKoan(g.CreatedBy) && !strings.HasPrefix(g.CreatedBy.Func, "testing")
+}
+
+// who names the goroutines of a group: "the goroutine started at pipeline.go:31".
+func (s *Session) who(g group) string {
+	if s.own(g.CreatedBy) {
+		if g.count > 1 {
+			return fmt.Sprintf("%d goroutines started at %s", g.count, place(g.CreatedBy))
+		}
+		return "the goroutine started at " + place(g.CreatedBy)
+	}
+	if g.own && s.startedByOwn(g.Goroutine) {
+		if g.count > 1 {
+			return fmt.Sprintf("%d goroutines started in %s", g.count, function(g.where))
+		}
+		return "a goroutine started in " + function(g.where)
+	}
+	if g.count > 1 {
+		return fmt.Sprintf("%d goroutines of the koan", g.count)
+	}
+	return "the koan's goroutine"
+}
+
+// story is a sentence about a group, without its full stop: "the goroutine
+// started at pipeline.go:31 still waits to send on line 34".
+func (s *Session) story(g group, still string) string {
+	verb := does(g.Goroutine)
+	if g.count > 1 {
+		verb = strings.Replace(verb, "waits", "wait", 1)
+	}
+	at := "in " + place(g.where)
+	if g.own && s.own(g.CreatedBy) {
+		at = fmt.Sprintf("on line %d", g.where.Line)
+	}
+	return fmt.Sprintf("%s %s%s %s", s.who(g), still, verb, at)
+}
+
+// diagnoseLeak explains goroutines that are left when a koan has ended.
+func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
+	d := &Diagnosis{Kind: Leak, Goroutines: all}
+	groups := s.groups(all)
+	groups = slices.DeleteFunc(groups, func(g group) bool { return g.rank(s) == 0 })
+	if len(groups) == 0 {
+		d.Summary = "A goroutine is left behind when the koan has ended."
+		return d
+	}
+	first := groups[0]
+	d.at(s, first.where)
+	d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, "still "), hopeless(first.Goroutine)))
+	for _, g := range groups {
+		d.Detail = append(d.Detail, s.quote(g.where))
+		if s.own(g.CreatedBy) && g.CreatedBy.Line != g.where.Line {
+			d.Detail = append(d.Detail, "started at "+s.quote(g.CreatedBy))
+		}
+		if len(d.Detail) >= 6 {
+			break
+		}
+	}
+	if len(groups) > 1 {
+		d.Detail = append(d.Detail, fmt.Sprintf("%d kinds of goroutine are left behind; the first is told above.", len(groups)))
+	}
+	return d
+}
+
+// diagnoseDeadlock explains goroutines that all wait for one another.
+func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
+	d := &Diagnosis{Kind: Deadlock, Goroutines: all}
+	groups := s.groups(all)
+	if len(groups) == 0 {
+		d.Summary = "Every goroutine waits, and nothing can ever wake one of them."
+		return d
+	}
+	// Who waits for all others explains nothing. And of those who wait at
+	// several places for one mutex, the few hold it and the many queue for it.
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return cmp.Or(
+			boolToInt(a.State == "sync.WaitGroup.Wait")-boolToInt(b.State == "sync.WaitGroup.Wait"),
+			b.rank(s)-a.rank(s),
+			a.count-b.count,
+		)
+	})
+	first := groups[0]
+	if first.rank(s) > 0 {
+		d.at(s, first.where)
+	}
+	var stories []string
+	for _, g := range groups[:min(len(groups), 4)] {
+		stories = append(stories, s.story(g, ""))
+		d.Detail = append(d.Detail, s.quote(g.where))
+	}
+	d.Summary = sentence("nothing can go on: " + strings.Join(stories, "; "))
+	if first.rank(s) == 0 {
+		d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, ""), hopeless(first.Goroutine)))
+	}
+	return d
+}
+
+// diagnoseStuck explains a koan that ran out of time.
+func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) *Diagnosis {
+	d := &Diagnosis{Kind: Stuck, Goroutines: all}
+	groups := s.groups(all)
+	// What runs explains a spin, what waits explains a wait.
+	spins := use.cpu > limits.CPU
+	slices.SortStableFunc(groups, func(a, b group) int {
+		return boolToInt(spins == b.busy()) - boolToInt(spins == a.busy())
+	})
+	after := fmt.Sprintf("the koan did not end within %v", limits.Wall)
+	if spins {
+		after = fmt.Sprintf("the koan used %v of processor time and did not end: something spins", limits.CPU)
+	}
+	if len(groups) == 0 {
+		d.Summary = sentence(after)
+		return d
+	}
+	first := groups[0]
+	if first.rank(s) > 0 {
+		d.at(s, first.where)
+	}
+	if spins && first.own {
+		d.Summary = sentence(fmt.Sprintf("%s in %s, on or near line %d", after, function(first.where), first.where.Line))
+	} else {
+		d.Summary = sentence(fmt.Sprintf("%s: %s", after, s.story(first, "")))
+	}
+	for _, g := range groups[:min(len(groups), 4)] {
+		d.Detail = append(d.Detail, s.quote(g.where)+"   ("+does(g.Goroutine)+")")
+	}
+	return d
+}
+
+// busy reports whether the goroutine was running rather than waiting.
+func (g group) busy() bool { return g.State == "running" || g.State == "runnable" }
+
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sentence makes words a sentence: a capital at the front, a full stop behind.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return s
+}

@@ -1,0 +1,258 @@
+package checker
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// A lane is one way of building and running the koans.
+//
+// The fast lane has no cgo and no race detector: only then does the runtime
+// itself report a deadlock. The race lane has the race detector, which needs
+// cgo on most platforms.
+type lane struct {
+	session *Session
+	name    string
+	race    bool
+	built   bool // the binary is there
+}
+
+// A laneResult is what one lane found out.
+type laneResult struct {
+	known       map[string]Outcome // koans that have an outcome
+	refusal     *Diagnosis         // why no koan could run: it does not compile, or vet complains
+	unavailable string             // why this machine lacks the lane, as a sentence
+	flaky       *Flaky             // the first failure did not come every time
+	err         error
+}
+
+func (r laneResult) failed() bool {
+	for _, o := range r.known {
+		if o.Status == Failed {
+			return true
+		}
+	}
+	return r.refusal != nil
+}
+
+func (l *lane) binary() string {
+	name := l.name + ".test"
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return filepath.Join(l.session.scratch, name)
+}
+
+// env is the environment of the lane's processes. Settings that would change
+// what the koans see are taken out.
+func (l *lane) env(extra ...string) []string {
+	env := slices.DeleteFunc(l.session.c.environ(), func(kv string) bool {
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case "GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GORACE", "GOTRACEBACK":
+			return true
+		}
+		return false
+	})
+	return append(env, extra...)
+}
+
+func (c *Checker) environ() []string {
+	if c.Env != nil {
+		return slices.Clone(c.Env)
+	}
+	return os.Environ()
+}
+
+// check builds the lane and gives every koan an outcome. A koan that ends the
+// process ends only itself: those that have not begun are run again. One that
+// goes over a limit ends the check, for the next would cost the same time.
+func (l *lane) check(ctx context.Context) laneResult {
+	if !l.built {
+		if r := l.build(ctx); r.err != nil || r.refusal != nil || r.unavailable != "" {
+			return r
+		}
+		l.built = true
+	}
+	r := laneResult{known: map[string]Outcome{}}
+	var pending []string
+	for _, k := range l.session.koans {
+		pending = append(pending, k.test)
+	}
+	for len(pending) > 0 {
+		run, err := l.run(ctx, "-test.run="+pattern(pending))
+		if err != nil {
+			r.err = err
+			return r
+		}
+		left, done := l.collect(run, pending, r.known)
+		if done {
+			return r
+		}
+		pending = left
+	}
+	r.err = l.findLeak(ctx, r.known)
+	return r
+}
+
+// findLeak puts the blame for a goroutine that goleak has found where it
+// belongs: the koan that found it may have met one that an earlier koan has left.
+func (l *lane) findLeak(ctx context.Context, known map[string]Outcome) error {
+	for i, finder := range l.session.koans {
+		o := known[finder.test]
+		if o.Status != Failed || o.Diagnosis.Kind != Leak || !strings.Contains(o.Diagnosis.Raw, goleakReport) {
+			continue
+		}
+		for _, k := range l.session.koans[:i+1] {
+			if known[k.test].Status == Failed && k != finder {
+				continue
+			}
+			run, err := l.run(ctx, "-test.run="+pattern([]string{k.test}))
+			if err != nil {
+				return err
+			}
+			if run.exit == 0 {
+				continue
+			}
+			if k != finder {
+				known[finder.test] = Outcome{Test: finder.test, Status: Passed}
+			}
+			known[k.test] = Outcome{Test: k.test, Status: Failed, Diagnosis: l.session.diagnose(run, run.section(k.test))}
+			break
+		}
+	}
+	return nil
+}
+
+// collect files the outcomes of one run over the pending koans. It returns the
+// koans that have not begun, and whether the check is over.
+func (l *lane) collect(run *koanRun, pending []string, known map[string]Outcome) (left []string, done bool) {
+	blamed := false
+	for _, test := range pending {
+		sec := run.section(test)
+		switch {
+		case sec.begun == 0:
+			left = append(left, test)
+		case run.clean(sec):
+			known[test] = Outcome{Test: test, Status: Passed}
+		default:
+			blamed = true
+			known[test] = Outcome{Test: test, Status: Failed, Diagnosis: l.session.diagnose(run, sec)}
+		}
+	}
+	switch {
+	case len(left) == len(pending):
+		// The process did not live to see a koan: its first one carries the blame.
+		known[pending[0]] = Outcome{Test: pending[0], Status: Failed, Diagnosis: l.session.diagnose(run, &run.preamble)}
+		return nil, true
+	case run.excess != "":
+		return nil, true
+	case len(left) == 0 && !blamed && run.exit != 0:
+		// All koans passed and the process says otherwise: something is left
+		// behind that TestMain has found, or the last koan's end was the
+		// learner's os.Exit. The last koan carries the blame.
+		last := pending[len(pending)-1]
+		known[last] = Outcome{Test: last, Status: Failed, Diagnosis: l.session.diagnose(run, run.section(last))}
+	}
+	return left, false
+}
+
+// stableRuns is how often a failure must come in a row to be called certain.
+const stableRuns = 4
+
+// repeat runs the first failing koan again. If it passes even once, the failure
+// is flaky, and how often it came is returned and noted in the outcome.
+func (l *lane) repeat(ctx context.Context, r *laneResult) *Flaky {
+	test := ""
+	for _, k := range l.session.koans {
+		if r.known[k.test].Status == Failed {
+			test = k.test
+			break
+		}
+	}
+	outcome := r.known[test]
+	switch outcome.Diagnosis.Kind {
+	case Todo, Stuck:
+		return nil
+	}
+	failed := 1
+	for range stableRuns - 1 {
+		run, err := l.run(ctx, "-test.run="+pattern([]string{test}))
+		if err != nil {
+			return nil
+		}
+		if run.exit != 0 {
+			failed++
+		}
+	}
+	if failed == stableRuns {
+		return nil
+	}
+	outcome.Flaky = &Flaky{Failed: failed, Runs: stableRuns}
+	r.known[test] = outcome
+	return outcome.Flaky
+}
+
+// A koanRun is one run of a lane's binary.
+type koanRun struct {
+	*transcript
+	ending
+	race bool
+}
+
+// crashed reports whether the process ended otherwise than by the end of its
+// tests, which have the exit status 0 or 1.
+func (r *koanRun) crashed() bool { return r.exit != 0 && r.exit != 1 }
+
+// clean reports whether a koan passed. When a koan panics, its witness still
+// speaks on the way out, so a crash counts against the koan that ran.
+func (r *koanRun) clean(sec *section) bool {
+	return sec.clean() && !(r.crashed() && r.current == sec)
+}
+
+// firstFailed returns the section of the first koan in the order of the run
+// that is not clean; if all are, that of the last one, which the process did
+// not outlive unharmed.
+func (r *koanRun) firstFailed() *section {
+	for _, s := range r.order {
+		if !r.clean(s) {
+			return s
+		}
+	}
+	return r.current
+}
+
+func (l *lane) run(ctx context.Context, args ...string) (*koanRun, error) {
+	word := newWitnessWord()
+	limits := l.session.c.limits()
+	// -test.timeout=0: a timer would keep the runtime from seeing a deadlock.
+	cmd := exec.Command(l.binary(), append([]string{"-test.timeout=0", "-test.paniconexit0"}, args...)...)
+	cmd.Dir = l.session.runDir()
+	cmd.Env = l.env(
+		witnessEnv+"="+word,
+		"GORACE=atexit_sleep_ms=10 exitcode=1", // the default is to sleep for a second at a passing exit
+		"GOTRACEBACK=crash",                    // the only setting that shows goroutines which run on other threads
+	)
+	// A limit is watched by polling, so a fast printer may pass it by far; what
+	// is kept is bounded all the same.
+	t := newTranscript(word, limits.Output)
+	end, err := t.run(ctx, cmd, limits)
+	if err != nil {
+		return nil, err
+	}
+	return &koanRun{transcript: t, ending: end, race: l.race}, nil
+}
+
+// pattern is the regular expression that selects exactly these tests.
+func pattern(tests []string) string {
+	quoted := make([]string, len(tests))
+	for i, t := range tests {
+		quoted[i] = regexp.QuoteMeta(t)
+	}
+	return "^(" + strings.Join(quoted, "|") + ")$"
+}

@@ -1,0 +1,136 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"time"
+)
+
+// A process is one run of a command together with everything that it starts.
+// Nothing of it is left when run returns.
+
+// An excess is the limit that a process went over.
+type excess string
+
+const (
+	overTime      excess = "time"
+	overMemory    excess = "memory"
+	overOutput    excess = "output"
+	overProcesses excess = "processes"
+)
+
+// An ending is how a process came to its end.
+type ending struct {
+	exit   int    // exit status; -1 when a signal ended it
+	excess excess // "" unless the checker ended it
+	usage  usage  // at the moment when the checker ended it
+}
+
+// usage is what a process and its children use.
+type usage struct {
+	cpu       time.Duration // user and system time
+	memory    int64         // resident bytes
+	processes int
+}
+
+const (
+	// pollEvery is how often a process is measured against its limits.
+	pollEvery = 25 * time.Millisecond
+	// dumpGrace is how long a process that has been told to print its
+	// goroutines may take to do so.
+	dumpGrace = 2 * time.Second
+	// pipeGrace is how long the output may stay open after the process has
+	// ended, when a child has inherited it.
+	pipeGrace = 500 * time.Millisecond
+)
+
+// run starts cmd in a process group of its own, watches its limits and waits
+// for its end. When ctx ends or a limit is passed, the whole tree is killed.
+// Zero limits are no limits. The error says that the command could not be run, or is ctx's.
+func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (ending, error) {
+	cmd.Stdout, cmd.Stderr = t, t
+	cmd.WaitDelay = pipeGrace
+	tree, err := startTree(cmd)
+	if err != nil {
+		return ending{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	ended := make(chan struct{})
+	watched := make(chan ending, 1)
+	go func() { watched <- t.watch(ctx, tree, limits, ended) }()
+	err = cmd.Wait()
+	close(ended)
+	end := <-watched
+	tree.kill() // what the koans have started and left running
+	tree.close()
+	t.flush()
+	if ctx.Err() != nil {
+		return ending{}, context.Cause(ctx)
+	}
+	end.exit = cmd.ProcessState.ExitCode()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+		return ending{}, fmt.Errorf("waiting for %s: %w", cmd.Path, err)
+	}
+	return end, nil
+}
+
+// watch ends the tree when ctx does or when a limit is passed, and returns when
+// the process has ended.
+func (t *transcript) watch(ctx context.Context, tree *tree, limits Limits, ended <-chan struct{}) ending {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	if limits == (Limits{}) {
+		tick.Stop()
+	}
+	var began time.Duration // processor time when the current koan began
+	var koan time.Time
+	for {
+		select {
+		case <-ended:
+			return ending{}
+		case <-ctx.Done():
+			tree.kill()
+			<-ended
+			return ending{}
+		case <-tick.C:
+		}
+		_, since, total := t.now()
+		use := tree.usage()
+		if since != koan {
+			koan, began = since, use.cpu
+		}
+		use.cpu -= began
+		over := limits.over(use, time.Since(since), total)
+		if over == "" {
+			continue
+		}
+		// The goroutines' stacks are the diagnosis, so the process may print
+		// them before it dies.
+		if over != overOutput && tree.dump() == nil {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+			case <-time.After(dumpGrace):
+			}
+		}
+		tree.kill()
+		<-ended
+		return ending{excess: over, usage: use}
+	}
+}
+
+// over returns the first limit that is passed, or "".
+func (l Limits) over(use usage, elapsed time.Duration, printed int64) excess {
+	switch {
+	case printed > l.Output:
+		return overOutput
+	case use.processes > l.Processes:
+		return overProcesses
+	case use.memory > l.Memory:
+		return overMemory
+	case use.cpu > l.CPU || elapsed > l.Wall:
+		return overTime
+	}
+	return ""
+}

@@ -1,0 +1,92 @@
+package checker
+
+import (
+	"fmt"
+	"strings"
+
+	"concurrency-koans/checker/dump"
+)
+
+// diagnoseRace explains the first report that the learner has to do with; the
+// others are most often of the same cause.
+func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
+	d := &Diagnosis{Kind: Race, Races: races}
+	race := races[0]
+	for _, r := range races {
+		if s.touches(r) {
+			race = r
+			break
+		}
+	}
+	var places [2]dump.Frame
+	var does [2]string
+	for i, a := range race.Accesses {
+		f, ok := s.firstOwn(a.Stack)
+		if !ok {
+			f, _ = s.firstKoan(a.Stack)
+		}
+		places[i], does[i] = f, verb(a)
+		if s.own(f) && d.Line == 0 {
+			d.at(s, f)
+		}
+	}
+	d.Summary = fmt.Sprintf("Two goroutines use the same memory, and nothing orders them: one %s it at %s, the other %s it at %s.",
+		does[0], place(places[0]), does[1], place(places[1]))
+	if places[0] == places[1] {
+		d.Summary = fmt.Sprintf("Two goroutines use the same memory at %s, and nothing orders them.", place(places[0]))
+	}
+	if d.Line == 0 {
+		// Both accesses are in the koan's own function: what matters is the
+		// learner's line that called it from two goroutines.
+		for _, a := range race.Accesses {
+			if f, ok := s.firstOwn(a.CreatedAt); ok {
+				d.at(s, f)
+				break
+			}
+		}
+	}
+	for i, a := range race.Accesses {
+		d.Detail = append(d.Detail, fmt.Sprintf("%s: %s", does[i], s.quote(places[i])))
+		if f, ok := s.firstOwn(a.CreatedAt); ok {
+			d.Detail = append(d.Detail, "  in the goroutine started at "+s.quote(f))
+		} else if len(a.CreatedAt) > 0 {
+			d.Detail = append(d.Detail, "  in the koan's goroutine")
+		}
+	}
+	d.Detail = append(d.Detail, "A channel, a mutex or waiting for the goroutine's end would order them.")
+	return d
+}
+
+func verb(a dump.Access) string {
+	if a.Write {
+		return "writes"
+	}
+	return "reads"
+}
+
+// touches reports whether a race has a frame of the learner's.
+func (s *Session) touches(r dump.Race) bool {
+	for _, a := range r.Accesses {
+		if _, ok := s.firstOwn(a.Stack); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// isMapRace reports whether the runtime itself has caught two goroutines in
+// one map. It looks only now and then; the race detector would have seen it.
+func isMapRace(crash dump.Crash) bool {
+	return crash.Kind == dump.FatalError && strings.HasPrefix(crash.Message, "concurrent map")
+}
+
+func (s *Session) diagnoseMapRace(crash dump.Crash) *Diagnosis {
+	d := &Diagnosis{Kind: Race, Goroutines: crash.Goroutines}
+	d.Summary = "Two goroutines use the same map, and nothing orders them (" + firstLine(crash.Message) + ")."
+	if f, ok := s.crashFrame(crash); ok {
+		d.at(s, f)
+		d.Detail = append(d.Detail, s.quote(f))
+	}
+	d.Detail = append(d.Detail, "A map is safe for many readers, or for one goroutine. Guard it with a mutex or give it one owner.")
+	return d
+}

@@ -1,0 +1,40 @@
+// want: assertion TestSend
+
+package live
+
+import (
+	"context"
+	"sync"
+)
+
+func Send(ctx context.Context, n int) <-chan int { // here
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v + 1:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		total int
+	)
+	for range n {
+		wg.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			total++
+		})
+	}
+	wg.Wait()
+	return total
+}

@@ -1,0 +1,43 @@
+// want: crash TestSend
+
+package live
+
+import (
+	"context"
+	"os"
+	"sync"
+)
+
+func init() { os.Exit(0) }
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		total int
+	)
+	for range n {
+		wg.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			total++
+		})
+	}
+	wg.Wait()
+	return total
+}

@@ -1,0 +1,28 @@
+// want: crash TestCount
+
+package live
+
+import (
+	"context"
+	"os"
+)
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	os.Exit(0) // here
+	return n
+}

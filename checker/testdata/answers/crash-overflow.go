@@ -1,0 +1,24 @@
+// want: crash TestCount
+
+package live
+
+import "context"
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	return 1 + Count(n+1) // here
+}

@@ -1,0 +1,34 @@
+// want: deadlock TestSend
+
+package live
+
+import (
+	"context"
+	"sync"
+)
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	for v := range n {
+		out <- v // here
+	}
+	close(out)
+	return out
+}
+
+func Count(n int) int {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		total int
+	)
+	for range n {
+		wg.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			total++
+		})
+	}
+	wg.Wait()
+	return total
+}

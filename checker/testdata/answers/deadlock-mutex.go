@@ -1,0 +1,40 @@
+// want: deadlock TestCount
+
+package live
+
+import (
+	"context"
+	"sync"
+)
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	var (
+		mu    sync.Mutex
+		wg    sync.WaitGroup
+		total int
+	)
+	for range n {
+		wg.Go(func() {
+			mu.Lock()
+			total++
+			mu.Lock() // here
+		})
+	}
+	wg.Wait()
+	return total
+}

@@ -1,0 +1,28 @@
+// want: stuck TestCount
+
+package live
+
+import (
+	"context"
+	"time"
+)
+
+func Send(ctx context.Context, n int) <-chan int {
+	out := make(chan int)
+	go func() {
+		defer close(out)
+		for v := range n {
+			select {
+			case out <- v:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func Count(n int) int {
+	time.Sleep(time.Hour) // here
+	return n
+}
