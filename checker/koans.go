@@ -7,7 +7,9 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,14 +17,15 @@ import (
 type koan struct {
 	test    string // function name
 	file    string // base name of its file
-	subject string // the first exported name of the answer's package that it uses; "" if none
+	subject string // the function of the answer that it is about; "" if none
 }
 
 // parseKoans reads the koans from the pristine files, in the order of the files
 // and of the functions in them, together with copies of the files in which every
 // koan bears a witness.
-func parseKoans(files map[string][]byte) (koans []koan, witnessed map[string][]byte, err error) {
+func parseKoans(files map[string][]byte, skeleton []byte) (koans []koan, witnessed map[string][]byte, err error) {
 	witnessed = map[string][]byte{}
+	steps := todoSteps(skeleton)
 	pkg := ""
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		src := files[name]
@@ -42,7 +45,7 @@ func parseKoans(files map[string][]byte) (koans []koan, witnessed map[string][]b
 			koans = append(koans, koan{
 				test:    fn.Name.Name,
 				file:    name,
-				subject: subject(fn, strings.TrimSuffix(pkg, "_test")),
+				subject: subject(fn, strings.TrimSuffix(pkg, "_test"), steps),
 			})
 		}
 		witnessed[name] = insertWitness(src, bodies)
@@ -72,19 +75,45 @@ func isKoan(fn *ast.FuncDecl) bool {
 	return ok && sel.Sel.Name == "T"
 }
 
-// subject returns the first name that fn selects from package pkg.
-func subject(fn *ast.FuncDecl, pkg string) (name string) {
+// subject returns the function of package pkg that the koan fn is about: of
+// those that it uses, the one that the skeleton leaves to the latest step.
+func subject(fn *ast.FuncDecl, pkg string, steps map[string]int) (name string) {
 	ast.Inspect(fn.Body, func(n ast.Node) bool {
-		sel, ok := n.(*ast.SelectorExpr)
-		if !ok || name != "" {
-			return name == ""
-		}
-		if x, ok := sel.X.(*ast.Ident); ok && x.Name == pkg {
-			name = sel.Sel.Name
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == pkg && (name == "" || steps[sel.Sel.Name] > steps[name]) {
+				name = sel.Sel.Name
+			}
 		}
 		return true
 	})
 	return name
+}
+
+// todoMark is how the body of an unwritten function begins: panic("TODO(2): …").
+var todoMark = regexp.MustCompile(`^"TODO\((\d+)\)`)
+
+// todoSteps returns the step of each function that the skeleton leaves to write.
+func todoSteps(skeleton []byte) map[string]int {
+	steps := map[string]int{}
+	f, err := parser.ParseFile(token.NewFileSet(), "", skeleton, parser.SkipObjectResolution)
+	if err != nil {
+		return steps // without steps, the first function that a koan uses is its subject
+	}
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		ast.Inspect(fn.Body, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok {
+				if m := todoMark.FindStringSubmatch(lit.Value); m != nil {
+					steps[fn.Name.Name], _ = strconv.Atoi(m[1])
+				}
+			}
+			return true
+		})
+	}
+	return steps
 }
 
 // insertWitness puts a call of witness behind each offset. It stays on the line

@@ -30,7 +30,7 @@ type Session struct {
 // Open prepares a session: it reads the koans and lays them over the learner's
 // folder, in a temporary folder of its own. Nothing is written below p.Root.
 func (c *Checker) Open(p Package) (*Session, error) {
-	koans, witnessed, err := parseKoans(p.Koans)
+	koans, witnessed, err := parseKoans(p.Koans, p.Skeleton)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", p.Dir, err)
 	}
