@@ -1,0 +1,106 @@
+package solutions
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// How many a solution has at least.
+const (
+	minAlternatives = 3
+	minPitfalls     = 6
+)
+
+// demo is the one file beside the reference and the tests.
+const demo = "demo.go"
+
+// readFolder reads the solution in one folder, as far as its faults allow.
+func readFolder(fsys fs.FS, lesson string, found *faults) Solution {
+	s := Solution{Lesson: lesson}
+	pkg := readReference(fsys, &s, found)
+	for _, f := range readSources(fsys, lesson, "alternatives", minAlternatives, pkg, found) {
+		title, text := f.explanation(found)
+		s.Alternatives = append(s.Alternatives, Alternative{f.name, title, text, f.text})
+	}
+	for _, f := range readSources(fsys, lesson, "pitfalls", minPitfalls, pkg, found) {
+		kind, koan := f.want(found)
+		title, text := f.explanation(found)
+		s.Pitfalls = append(s.Pitfalls, Pitfall{f.name, kind, koan, title, text, f.text})
+	}
+	return s
+}
+
+// readReference reads the answer that stands in the folder itself, and returns
+// the name of its package; "" if there is none.
+func readReference(fsys fs.FS, s *Solution, found *faults) (pkg string) {
+	for _, e := range readDir(fsys, s.Lesson, found) {
+		name := e.Name()
+		switch {
+		case e.IsDir():
+			if name != "testdata" {
+				found.add(name, "stray folder")
+			}
+		case name == demo, strings.HasSuffix(name, "_test.go"):
+		case !strings.HasSuffix(name, ".go"):
+			found.add(name, "stray file")
+		case s.File != "":
+			found.add(name, "a second reference, beside %s", s.File)
+		default:
+			s.File = name
+			f := readSource(fsys, path.Join(s.Lesson, name), name, found)
+			s.Reference = f.text
+			if f.syntax != nil {
+				pkg = f.syntax.Name.Name
+			}
+		}
+	}
+	if s.File == "" {
+		found.add("", "no reference: a .go file that is neither %s nor a test", demo)
+	}
+	return pkg
+}
+
+var kebab = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// readSources reads the answers in a folder below testdata. They stand in for
+// the reference one at a time, so they are of its package.
+func readSources(fsys fs.FS, lesson, folder string, least int, pkg string, found *faults) (files []source) {
+	dir := path.Join(lesson, "testdata", folder)
+	for _, e := range readDir(fsys, dir, found) {
+		at := path.Join(folder, e.Name())
+		name, ok := strings.CutSuffix(e.Name(), ".go")
+		switch {
+		case e.IsDir():
+			found.add(at, "stray folder")
+			continue
+		case !ok:
+			found.add(at, "stray file")
+			continue
+		case !kebab.MatchString(name):
+			found.add(at, "the name is not in kebab case")
+		}
+		f := readSource(fsys, path.Join(dir, e.Name()), at, found)
+		f.name = name
+		if f.syntax != nil && pkg != "" && f.syntax.Name.Name != pkg {
+			found.add(at, "package %s, where the reference is package %s", f.syntax.Name.Name, pkg)
+		}
+		files = append(files, f)
+	}
+	if len(files) < least {
+		found.add(folder, "%d files, and there should be %d or more", len(files), least)
+	}
+	return files
+}
+
+// readDir lists a folder. One that is missing is empty: what it should hold is
+// missed elsewhere.
+func readDir(fsys fs.FS, dir string, found *faults) []fs.DirEntry {
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		found.add("", "%w", err)
+	}
+	return entries
+}
