@@ -58,6 +58,12 @@ func parseFailures(text string) []failure {
 	return list
 }
 
+// itemsLine matches what testify says of a length. What it says of the thing
+// itself is often no more than an address:
+//
+//	"0x74aafdf21e0" should have 2 item(s), but has 1
+var itemsLine = regexp.MustCompile(`^".*" should have (\d+) item\(s\), but has (\d+)$`)
+
 // comparison shortens what testify found to what a learner needs: what was
 // expected and what came, without the diff that follows.
 func (f failure) comparison() []string {
@@ -67,6 +73,10 @@ func (f failure) comparison() []string {
 			break
 		}
 		line = strings.TrimSpace(line)
+		if m := itemsLine.FindStringSubmatch(line); m != nil {
+			lines = append(lines, "expected  "+m[1]+" items", "got       "+m[2]+" items")
+			continue
+		}
 		switch {
 		case line == "" || line == "Not equal:":
 			continue

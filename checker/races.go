@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"concurrency-koans/checker/dump"
@@ -47,14 +48,27 @@ func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
 	}
 	for i, a := range race.Accesses {
 		d.Detail = append(d.Detail, fmt.Sprintf("%s: %s", does[i], s.quote(places[i])))
-		if f, ok := s.firstOwn(a.CreatedAt); ok {
-			d.Detail = append(d.Detail, "  in the goroutine started at "+s.quote(f))
-		} else if len(a.CreatedAt) > 0 {
-			d.Detail = append(d.Detail, "  in the koan's goroutine")
-		}
+		d.Detail = append(d.Detail, "  "+s.goroutineOf(a))
 	}
 	d.Detail = append(d.Detail, "A channel, a mutex or waiting for the goroutine's end would order them.")
 	return d
+}
+
+// goroutineOf says in which goroutine an access was made. The stack of the go
+// statement may lack the learner's frame: it does when WaitGroup.Go has started
+// the goroutine. Then the bottom of the access's own stack tells the function.
+func (s *Session) goroutineOf(a dump.Access) string {
+	if f, ok := s.firstOwn(a.CreatedAt); ok {
+		return "in the goroutine started at " + s.quote(f)
+	}
+	if _, ok := s.firstKoan(a.Stack); !ok {
+		for _, f := range slices.Backward(a.Stack) {
+			if s.own(f) {
+				return "in a goroutine started in " + function(f)
+			}
+		}
+	}
+	return "in the koan's goroutine"
 }
 
 func verb(a dump.Access) string {
