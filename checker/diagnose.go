@@ -115,6 +115,8 @@ var crashLessons = []struct{ message, means string }{
 	{"stack overflow", "A function calls itself without end."},
 	{"race: limit on", "Your code starts goroutines without end; the race detector can follow some eight thousand at once."},
 	{"out of memory", "Your code allocates without end."},
+	{"runtime: out of memory", "Your code allocates without end."},
+	{"too many address space collisions", "Your code allocates without end."}, // under the race detector
 }
 
 func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
