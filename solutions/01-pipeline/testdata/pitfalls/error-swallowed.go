@@ -1,0 +1,138 @@
+// want: assertion TestRunReturnsTheFirstError
+
+// A failing stage stops the pipeline, and Run reports success.
+//
+// Everything stops as it should: the stage closes its channel, the context
+// ends, nobody is left. Only the reason has no way out of the goroutine, so
+// the caller believes that all values went through. The first error must be
+// kept where Run can find it.
+package pipeline
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// Source sends every value of seq and closes its channel.
+func Source[T any](ctx context.Context, seq iter.Seq[T]) <-chan T {
+	out := make(chan T)
+	go func() {
+		defer close(out)
+		for v := range seq {
+			if !send(ctx, out, v) {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// Map sends f(v) for every v of in.
+func Map[In, Out any](ctx context.Context, in <-chan In, f func(In) Out) <-chan Out {
+	out := make(chan Out)
+	go func() {
+		defer close(out)
+		for v := range each(ctx, in) {
+			if !send(ctx, out, f(v)) {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// Take passes on n values of in, then stops what is upstream.
+func Take[T any](ctx context.Context, in <-chan T, n int, stop context.CancelFunc) <-chan T {
+	out := make(chan T)
+	go func() {
+		defer close(out)
+		defer stop()
+		if n <= 0 {
+			return
+		}
+		for v := range each(ctx, in) {
+			if !send(ctx, out, v) {
+				return
+			}
+			if n--; n == 0 {
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// Stage is one step of Run.
+type Stage[T any] func(ctx context.Context, v T) (T, error)
+
+// Run sends every value of seq through all stages and on to sink.
+func Run[T any](parent context.Context, seq iter.Seq[T], sink func(T) error, stages ...Stage[T]) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	var crew sync.WaitGroup
+
+	source := make(chan T)
+	crew.Go(func() {
+		defer close(source)
+		for v := range seq {
+			if !send(ctx, source, v) {
+				return
+			}
+		}
+	})
+
+	var last <-chan T = source
+	for _, stage := range stages {
+		in, out := last, make(chan T)
+		crew.Go(func() {
+			defer close(out)
+			for v := range each(ctx, in) {
+				v, err := stage(ctx, v)
+				if err != nil {
+					cancel()
+					return
+				}
+				if !send(ctx, out, v) {
+					return
+				}
+			}
+		})
+		last = out
+	}
+
+	for v := range each(ctx, last) {
+		if err := sink(v); err != nil {
+			cancel()
+			break
+		}
+	}
+	crew.Wait()
+	return parent.Err()
+}
+
+// send hands v to the reader of out, unless ctx ends first.
+func send[T any](ctx context.Context, out chan<- T, v T) bool {
+	select {
+	case out <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// each yields what arrives on in until in is closed or ctx ends.
+func each[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for {
+			select {
+			case v, open := <-in:
+				if !open || ctx.Err() != nil || !yield(v) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
