@@ -1,0 +1,153 @@
+// want: assertion TestMapAllWaitsForEveryCall
+
+// MapAll returns as soon as an error is known, while other calls still run.
+//
+// The caller hears of the failure early, which sounds good. Then the caller
+// closes the file, rolls back the transaction or deletes the folder that those
+// calls are still using.
+//
+// Cancel, then wait. If waiting takes too long, it is f that does not look at
+// its context.
+package fan
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"sync/atomic"
+)
+
+// Merge gathers the values of all inputs in the channel that it returns.
+func Merge[T any](ctx context.Context, ins ...<-chan T) <-chan T {
+	out := make(chan T)
+	var forwarders sync.WaitGroup
+	for _, in := range ins {
+		forwarders.Go(func() {
+			for v := range each(ctx, in) {
+				if !send(ctx, out, v) {
+					return
+				}
+			}
+		})
+	}
+	go func() {
+		forwarders.Wait()
+		close(out)
+	}()
+	return out
+}
+
+// FanOut calls f for each value of in, n at a time, and sends the results as they
+// are ready.
+func FanOut[In, Out any](ctx context.Context, n int, in <-chan In, f func(context.Context, In) Out) <-chan Out {
+	out := make(chan Out)
+	var workers sync.WaitGroup
+	for range max(n, 1) {
+		workers.Go(func() {
+			for v := range each(ctx, in) {
+				if !send(ctx, out, f(ctx, v)) {
+					return
+				}
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(out)
+	}()
+	return out
+}
+
+// MapAll calls f for each item, n at a time, and returns the results by index.
+func MapAll[In, Out any](ctx context.Context, n int, items []In, f func(context.Context, In) (Out, error)) ([]Out, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		i      int
+		result Out
+		err    error
+	}
+	outcomes := make(chan outcome, len(items))
+	var next atomic.Int64
+	for range min(max(n, 1), len(items)) {
+		go func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(items) {
+					return
+				}
+				result, err := f(ctx, items[i])
+				outcomes <- outcome{i, result, err}
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+	results := make([]Out, len(items))
+	for range items {
+		select {
+		case o := <-outcomes:
+			if o.err != nil {
+				return nil, o.err
+			}
+			results[o.i] = o.result
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return results, nil
+}
+
+// Ordered calls f for each value of in, n at a time, and sends the results in
+// order.
+func Ordered[In, Out any](ctx context.Context, n int, in <-chan In, f func(context.Context, In) Out) <-chan Out {
+	queue := make(chan chan Out, max(n, 1)-1)
+	go func() {
+		defer close(queue)
+		for v := range each(ctx, in) {
+			place := make(chan Out, 1)
+			if !send(ctx, queue, place) {
+				return
+			}
+			go func() { place <- f(ctx, v) }()
+		}
+	}()
+	out := make(chan Out)
+	go func() {
+		defer close(out)
+		for place := range queue {
+			result := <-place
+			if ctx.Err() == nil {
+				send(ctx, out, result)
+			}
+		}
+	}()
+	return out
+}
+
+// send hands v to whoever reads from out, unless ctx ends first.
+func send[T any](ctx context.Context, out chan<- T, v T) bool {
+	select {
+	case out <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// each yields what arrives on in until in is closed or ctx ends.
+func each[T any](ctx context.Context, in <-chan T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for {
+			select {
+			case v, open := <-in:
+				if !open || ctx.Err() != nil || !yield(v) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
