@@ -89,7 +89,11 @@ func (s *Session) diagnoseTodo(crash dump.Crash) *Diagnosis {
 // panicked, or failing that, in any.
 func (s *Session) crashFrame(crash dump.Crash) (dump.Frame, bool) {
 	for _, g := range crash.Goroutines {
-		if f, ok := s.firstOwn(g.Frames); ok {
+		frames := g.Frames
+		if strings.HasPrefix(crash.Message, "stack overflow") && len(frames) > 1 {
+			frames = frames[1:] // the innermost call has not come to its first line
+		}
+		if f, ok := s.firstOwn(frames); ok {
 			return f, true
 		}
 	}

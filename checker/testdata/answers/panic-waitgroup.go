@@ -33,9 +33,9 @@ func Count(n int) int {
 			mu.Lock()
 			defer mu.Unlock()
 			total++
-			wg.Done() // here
 		})
 	}
 	wg.Wait()
+	wg.Done() // here
 	return total
 }
