@@ -181,7 +181,7 @@ func (l *lane) repeat(ctx context.Context, r *laneResult) *Flaky {
 	}
 	outcome := r.known[test]
 	switch outcome.Diagnosis.Kind {
-	case Todo, Stuck:
+	case Todo, Stuck, Crash: // sure, or too dear to have again
 		return nil
 	}
 	failed := 1

@@ -31,7 +31,7 @@ import (
 )
 
 // A recursion without end should not take a gigabyte to be found.
-func init() { debug.SetMaxStack(64 << 20) }
+func init() { debug.SetMaxStack(16 << 20) }
 
 var witnessWord = os.Getenv("` + witnessEnv + `")
 
