@@ -17,7 +17,10 @@ const slowBuild = 1500 * time.Millisecond
 // build compiles the lane's binary.
 func (l *lane) build(ctx context.Context) laneResult {
 	s := l.session
-	args := []string{"test", "-c", "-vet=off", "-overlay=" + s.overlay, "-o", l.binary()}
+	args := []string{
+		"test", "-c", "-vet=off", "-overlay=" + s.overlay, "-o", l.binary(),
+		"-gcflags=-dwarf=false", "-ldflags=-s -w", // nobody will debug it; without, it takes three quarters of the time
+	}
 	if l.race {
 		args = append(args, "-race")
 	}

@@ -47,9 +47,11 @@ func (s *Session) Soak(ctx context.Context, seed int64, rounds int) (Report, err
 func (s *Session) soakFor(ctx context.Context, passed Report, d time.Duration) (Report, error) {
 	soaking, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	lanes := []*lane{s.fast}
-	if passed.RaceChecked {
-		lanes = []*lane{s.race} // it sees all that the other sees, and races
+	var lanes []*lane
+	for _, l := range []*lane{s.fast, s.race} {
+		if l.built {
+			lanes = append(lanes, l)
+		}
 	}
 	report, err := s.soak(soaking, lanes, rand.Int64N(1<<31), 0)
 	if err == nil && ctx.Err() != nil {
