@@ -14,6 +14,10 @@ import (
 // cache lacks packages, and the learner is told how many.
 const slowBuild = 1500 * time.Millisecond
 
+// perEdit is about how many packages every edit makes stale: the lesson, its
+// koans, their main. Fewer are not worth a word.
+const perEdit = 8
+
 // build compiles the lane's binary.
 func (l *lane) build(ctx context.Context) laneResult {
 	s := l.session
@@ -103,7 +107,7 @@ func (l *lane) countPackages(ctx context.Context, done <-chan struct{}) {
 	for {
 		select {
 		case <-done:
-			if total > 0 {
+			if total > perEdit {
 				l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: total, Total: total})
 			}
 			return
@@ -120,7 +124,7 @@ func (l *lane) countPackages(ctx context.Context, done <-chan struct{}) {
 		if err == nil && total == 0 {
 			total = stale
 		}
-		if err == nil && total > 2 { // the lesson and its test are stale at each edit
+		if err == nil && total > perEdit {
 			l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: max(0, total-stale), Total: total})
 		}
 		tick.Reset(time.Second)
