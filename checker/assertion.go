@@ -85,7 +85,7 @@ func (f failure) comparison() []string {
 		case strings.HasPrefix(line, "actual  : "):
 			line = "got       " + strings.TrimPrefix(line, "actual  : ")
 		}
-		lines = append(lines, clip(line))
+		lines = append(lines, shorten(line, 200))
 		if len(lines) == 6 {
 			break
 		}
@@ -94,10 +94,14 @@ func (f failure) comparison() []string {
 }
 
 // clip shortens a line that would fill a screen.
-func clip(line string) string {
-	const most = 200
+func clip(line string) string { return shorten(line, 600) }
+
+// brief shortens a line that tells where rather than what.
+func brief(line string) string { return shorten(line, 62) }
+
+func shorten(line string, most int) string {
 	if r := []rune(line); len(r) > most {
-		return string(r[:most]) + " …"
+		return string(r[:most-2]) + " …"
 	}
 	return line
 }

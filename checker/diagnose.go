@@ -126,11 +126,11 @@ var crashLessons = []struct{ message, means string }{
 func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 	d := &Diagnosis{Kind: Panic, Goroutines: crash.Goroutines}
 	message := firstLine(crash.Message)
-	word := "panic"
+	word, happened := "panic", "your code panicked: "
 	if crash.Kind != dump.Panic || strings.HasPrefix(message, "test executed panic(nil)") || strings.HasPrefix(message, "unexpected call to os.Exit") {
-		d.Kind, word = Crash, "fatal error"
+		d.Kind, word, happened = Crash, "fatal error", "the runtime ended the program: "
 	}
-	d.Summary = sentence(word + ": " + clip(message))
+	d.Summary = sentence(happened + clip(message))
 	for _, l := range crashLessons {
 		if strings.HasPrefix(message, l.message) {
 			d.Summary = l.means
@@ -244,7 +244,7 @@ func (s *Session) diagnoseAssertion(test string, failures []failure) *Diagnosis 
 			}
 		}
 		d.Detail = append(d.Detail, f.comparison()...)
-		d.Detail = append(d.Detail, "the koan: "+s.quote(dump.Frame{File: s.koanFile(test), Line: f.line}))
+		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.line})))
 		break
 	}
 	return d

@@ -53,6 +53,9 @@ type group struct {
 func (s *Session) groups(all []dump.Goroutine) []group {
 	var list []group
 	for _, g := range all {
+		if waitsForBubble(g) {
+			continue
+		}
 		where, own := s.firstOwn(g.Frames)
 		if !own {
 			var ok bool
@@ -74,6 +77,12 @@ func (s *Session) groups(all []dump.Goroutine) []group {
 	}
 	slices.SortStableFunc(list, func(a, b group) int { return b.rank(s) - a.rank(s) })
 	return list
+}
+
+// waitsForBubble reports whether a goroutine is the one that has called
+// synctest.Test, and so has no part in what happens in the bubble.
+func waitsForBubble(g dump.Goroutine) bool {
+	return slices.ContainsFunc(g.Frames, func(f dump.Frame) bool { return f.Func == "internal/synctest.Run" })
 }
 
 func (g group) rank(s *Session) int {
@@ -126,7 +135,7 @@ func (s *Session) story(g group, still string) string {
 	if g.count > 1 {
 		verb = strings.Replace(verb, "waits", "wait", 1)
 	}
-	at := "in " + place(g.where)
+	at := "at " + place(g.where)
 	if g.own && s.own(g.CreatedBy) {
 		at = fmt.Sprintf("on line %d", g.where.Line)
 	}
@@ -160,6 +169,21 @@ func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
 	return d
 }
 
+// suspicion ranks wait states by how likely the goroutine is where the deadlock
+// comes from. Who waits for a mutex may hold another one; a worker without work
+// waits to receive, as it should; and who waits for all others explains nothing.
+func suspicion(state string) int {
+	switch {
+	case strings.HasSuffix(state, "Lock"), strings.Contains(state, "nil chan"), strings.Contains(state, "no cases"):
+		return 3
+	case state == "chan send", state == "select":
+		return 2
+	case state == "sync.WaitGroup.Wait":
+		return 0
+	}
+	return 1
+}
+
 // diagnoseDeadlock explains goroutines that all wait for one another.
 func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 	d := &Diagnosis{Kind: Deadlock, Goroutines: all}
@@ -168,14 +192,10 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 		d.Summary = "Every goroutine waits, and nothing can ever wake one of them."
 		return d
 	}
-	// Who waits for all others explains nothing. And of those who wait at
-	// several places for one mutex, the few hold it and the many queue for it.
+	// Of those who wait at several places for one mutex, the few hold it and the
+	// many queue for it.
 	slices.SortStableFunc(groups, func(a, b group) int {
-		return cmp.Or(
-			boolToInt(a.State == "sync.WaitGroup.Wait")-boolToInt(b.State == "sync.WaitGroup.Wait"),
-			b.rank(s)-a.rank(s),
-			a.count-b.count,
-		)
+		return cmp.Or(suspicion(b.State)-suspicion(a.State), b.rank(s)-a.rank(s), a.count-b.count)
 	})
 	first := groups[0]
 	if first.rank(s) > 0 {
@@ -187,7 +207,7 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 		d.Detail = append(d.Detail, s.quote(g.where))
 	}
 	d.Summary = sentence("nothing can go on: " + strings.Join(stories, "; "))
-	if first.rank(s) == 0 {
+	if len(groups) == 1 {
 		d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, ""), hopeless(first.Goroutine)))
 	}
 	return d
@@ -235,12 +255,15 @@ func boolToInt(b bool) int {
 	return 0
 }
 
-// sentence makes words a sentence: a capital at the front, a full stop behind.
+// sentence makes words a sentence: a capital at the front, unless they begin
+// with the name of a variable, and a full stop behind.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	if word, _, _ := strings.Cut(s, " "); word != "ctx" && len(word) > 1 {
+		s = strings.ToUpper(s[:1]) + s[1:]
+	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
 		s += "."
 	}
