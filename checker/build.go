@@ -74,6 +74,7 @@ func (s *Session) goCommand(ctx context.Context, cgo bool, args ...string) (out 
 	cmd.Dir = s.p.Root
 	cmd.Env = append(s.c.environ(),
 		"PWD="+s.p.Root,
+		"GOTMPDIR="+s.scratch,           // so that what a killed build leaves is removed with the rest
 		"GOFLAGS=",                      // -cover would discard the overlay, for one
 		"GOWORK=off",                    // the workbook is a module of its own wherever it lies
 		"GOGC=off", "GOMEMLIMIT=512MiB", // building an edit is short: without collections it takes two thirds of the time

@@ -72,7 +72,7 @@ func (s *Session) diagnoseBuild(out []byte, err error) (*Diagnosis, error) {
 	switch {
 	case len(own) > 0:
 		d.File, d.Line = s.p.file(own[0].file), own[0].line
-		d.Summary = "It does not compile: " + own[0].text + "."
+		d.Summary = sentence(own[0].text)
 		if len(own) > 1 {
 			d.Detail = append(d.Detail, fmt.Sprintf("The compiler has %d more complaints; the first often causes the rest.", len(own)-1))
 		}

@@ -75,7 +75,11 @@ func (s *Session) groups(all []dump.Goroutine) []group {
 		}
 		list = append(list, group{Goroutine: g, where: where, own: own, count: 1})
 	}
-	slices.SortStableFunc(list, func(a, b group) int { return b.rank(s) - a.rank(s) })
+	// The runtime prints goroutines in no order that means anything, and the
+	// learner should be shown the same place each time.
+	slices.SortStableFunc(list, func(a, b group) int {
+		return cmp.Or(b.rank(s)-a.rank(s), a.where.Line-b.where.Line)
+	})
 	return list
 }
 

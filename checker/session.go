@@ -170,13 +170,7 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 		<-raceDone
 		return s.report(fast)
 	}
-	vetDone := make(chan laneResult, 1)
-	go func() { vetDone <- s.vet(ctx) }()
 	race := <-raceDone
-	if race.err != nil || race.failed() {
-		cancel()
-	}
-	vet := <-vetDone
 	switch {
 	case race.err != nil:
 		return Report{}, race.err
@@ -184,29 +178,28 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 		return s.report(race)
 	case fast.failed():
 		return s.report(fast)
-	case vet.err != nil || vet.refusal != nil:
-		return s.report(vet)
 	}
 	return s.passed(ctx, race)
 }
 
-// passed makes the report of an answer that no lane and no vet objects to, once
-// the soak does not object either.
+// passed makes the report of an answer that no koan objects to. The answer is
+// vetted and soaked at the same time, so that vet costs the learner no wait.
 func (s *Session) passed(ctx context.Context, race laneResult) (Report, error) {
-	known := map[string]Outcome{}
-	for _, k := range s.koans {
-		known[k.test] = Outcome{Test: k.test, Status: Passed}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	vetDone := make(chan laneResult, 1)
+	go func() { vetDone <- s.vet(ctx) }()
+
+	report, err := s.soakFor(ctx, s.c.Soak)
+	if err != nil {
+		cancel()
 	}
-	report := Report{
-		Koans:       s.outcomes(known),
-		RaceChecked: race.unavailable == "",
-		NoRace:      race.unavailable,
-		TestsEdited: s.edited,
+	vet := <-vetDone
+	if err == nil && (vet.err != nil || vet.refusal != nil) {
+		return s.report(vet)
 	}
-	if s.c.Soak == 0 {
-		return report, nil
-	}
-	return s.soakFor(ctx, report, s.c.Soak)
+	report.RaceChecked, report.NoRace = race.unavailable == "", race.unavailable
+	return report, err
 }
 
 // report turns the deciding lane's result into the caller's.

@@ -43,8 +43,9 @@ func (s *Session) Soak(ctx context.Context, seed int64, rounds int) (Report, err
 	return report, err
 }
 
-// soakFor soaks an answer that has just passed, for about d.
-func (s *Session) soakFor(ctx context.Context, passed Report, d time.Duration) (Report, error) {
+// soakFor soaks an answer that has just passed, for about d, in the lanes that
+// are built.
+func (s *Session) soakFor(ctx context.Context, d time.Duration) (Report, error) {
 	soaking, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	var lanes []*lane
@@ -57,7 +58,6 @@ func (s *Session) soakFor(ctx context.Context, passed Report, d time.Duration) (
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	report.RaceChecked, report.NoRace = passed.RaceChecked, passed.NoRace
 	return report, err
 }
 
