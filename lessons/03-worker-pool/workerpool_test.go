@@ -170,12 +170,12 @@ func TestQueueHasExactlyItsRoom(t *testing.T) {
 			for job := range size.room {
 				synctest.Wait() // by now every worker is at work or stands ready
 				ticket, err := pool.TrySubmit(job)
-				require.NoError(t, err, "%s there is room for %d jobs: TrySubmit must accept job %d", in, size.room, job+1)
+				require.NoError(t, err, "%s the room is %d: TrySubmit must accept job %d", in, size.room, job+1)
 				require.NotNil(t, ticket, "TrySubmit accepted the job: it must return the job's ticket")
 			}
 			synctest.Wait()
 			ticket, err := pool.TrySubmit(-1)
-			require.ErrorIs(t, err, workerpool.ErrQueueFull, "%s there is room for %d jobs, and all of it is taken: TrySubmit must return ErrQueueFull", in, size.room)
+			require.ErrorIs(t, err, workerpool.ErrQueueFull, "%s the room is %d, and all of it is taken: TrySubmit must return ErrQueueFull", in, size.room)
 			require.Nil(t, ticket, "TrySubmit refused the job: there must be no ticket")
 			require.Zero(t, time.Since(start), "TrySubmit must never wait")
 
@@ -236,7 +236,7 @@ func TestSubmitCtxBoundsTheWaitForRoom(t *testing.T) {
 // bubble takes a goroutine that waits for a lock for one that is busy, and its
 // clock would stop for good.
 func TestWaitingSubmitHoldsUpNobody(t *testing.T) {
-	defer verifyNoLeak(t)
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
 	release := make(chan struct{})
 	pool := workerpool.New(1, 0, func(_ context.Context, job string) (string, error) {
 		<-release
@@ -245,16 +245,16 @@ func TestWaitingSubmitHoldsUpNobody(t *testing.T) {
 	let := sync.OnceFunc(func() { close(release) })
 	defer let()
 
-	submit(t, pool, "running")
+	submitSoon(t, pool)
 	patient := make(chan error, 1)
 	go callSubmit(context.Background(), pool, patient)
-	untilWaiting(t, 1, "callSubmit", "the pool was full, and a Submit was called: it must wait for room")
+	untilWaiting(t, 1, "callSubmit", patient, "the pool was full, and a Submit was called: it must wait for room")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	hurried := make(chan error, 1)
 	go callSubmit(ctx, pool, hurried)
-	untilWaiting(t, 2, "callSubmit", "the pool was full, and 2 Submits were called: both must wait for room")
+	untilWaiting(t, 2, "callSubmit", hurried, "the pool was full, and 2 Submits were called: both must wait for room")
 	cancel()
 	require.ErrorIs(t, soon(t, hurried, "two Submits were waiting for room, and the ctx of one ended: that one must return, though the other still waits"),
 		context.Canceled, "Submit's ctx ended while it waited for room: it must return the ctx's error")
@@ -361,7 +361,7 @@ func TestShutdownDrains(t *testing.T) {
 // A Submit that waits for room when Shutdown is called gets ErrClosed.
 // It has been promised nothing yet. This koan, too, runs in real time.
 func TestShutdownWakesWaitingSubmits(t *testing.T) {
-	defer verifyNoLeak(t)
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
 	ran := 0
 	release := make(chan struct{})
 	pool := workerpool.New(1, 1, func(context.Context, string) (int, error) {
@@ -372,14 +372,14 @@ func TestShutdownWakesWaitingSubmits(t *testing.T) {
 	let := sync.OnceFunc(func() { close(release) })
 	defer let()
 
-	submit(t, pool, "running")
-	submit(t, pool, "queued")
+	submitSoon(t, pool) // runs
+	submitSoon(t, pool) // is queued
 	const callers = 3
 	refused, shut := make(chan error, callers), make(chan error, callers)
 	for range callers {
 		go callSubmit(context.Background(), pool, refused)
 	}
-	untilWaiting(t, callers, "callSubmit", "the pool was full, and 3 Submits were called: each must wait for room")
+	untilWaiting(t, callers, "callSubmit", refused, "the pool was full, and 3 Submits were called: each must wait for room")
 
 	for range callers {
 		go callShutdown(context.Background(), pool, shut)
@@ -388,7 +388,7 @@ func TestShutdownWakesWaitingSubmits(t *testing.T) {
 		err := soon(t, refused, "Submits were waiting for room when Shutdown was called: all of them must return, before any job has ended")
 		require.ErrorIs(t, err, workerpool.ErrClosed, "Submit was waiting for room when Shutdown was called: it must return ErrClosed")
 	}
-	untilWaiting(t, callers, "callShutdown", "3 Shutdowns were called at once, and a job was still running: each must wait for it, the first as well as the last")
+	untilWaiting(t, callers, "callShutdown", shut, "3 Shutdowns were called at once, and a job was still running: each must wait for it, the first as well as the last")
 
 	let()
 	for range callers {
@@ -402,14 +402,14 @@ func TestShutdownWakesWaitingSubmits(t *testing.T) {
 // When Shutdown runs out of time, it cancels what runs, drops what waits, and returns.
 // Cancelling is asking: a job may not listen, and Shutdown must not depend on it.
 func TestShutdownRunsOutOfTime(t *testing.T) {
-	defer verifyNoLeak(t)
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
 	synctest.Test(t, func(t *testing.T) {
 		var started sync.Map
 		pool := workerpool.New(2, 2, func(ctx context.Context, job string) (string, error) {
 			started.Store(job, true)
-			if job == "deaf" {
+			if job == "stubborn" {
 				time.Sleep(10 * time.Second)
-				return "deaf", nil
+				return "stubborn", nil
 			}
 			err := work(ctx, time.Minute)
 			time.Sleep(2 * time.Second)
@@ -418,7 +418,7 @@ func TestShutdownRunsOutOfTime(t *testing.T) {
 		defer shutdown(t, pool)
 
 		start := time.Now()
-		polite, deaf := submit(t, pool, "polite"), submit(t, pool, "deaf")
+		polite, stubborn := submit(t, pool, "polite"), submit(t, pool, "stubborn")
 		synctest.Wait()
 		queued := []*workerpool.Ticket[string]{submit(t, pool, "third"), submit(t, pool, "fourth")}
 
@@ -439,9 +439,9 @@ func TestShutdownRunsOutOfTime(t *testing.T) {
 
 		require.NoError(t, pool.Shutdown(context.Background()), "Shutdown was called again, with time to spare: it must return nil in the end")
 		require.Equal(t, 10*time.Second, time.Since(start), "Shutdown was called again, with time to spare: it must return when the last running job has ended")
-		got, err = deaf.Wait(ended(t))
+		got, err = stubborn.Wait(ended(t))
 		require.NoError(t, err, "a job that did not listen came to its end after all: its ticket must bring its answer")
-		require.Equal(t, "deaf", got, "a job that did not listen came to its end after all: its ticket must bring its answer")
+		require.Equal(t, "stubborn", got, "a job that did not listen came to its end after all: its ticket must bring its answer")
 		for _, job := range []string{"third", "fourth"} {
 			_, ran := started.Load(job)
 			require.False(t, ran, "Shutdown ran out of time: the %s job was still in the queue, and so handle must never see it", job)
@@ -456,15 +456,15 @@ func TestShutdownRunsOutOfTime(t *testing.T) {
 	})
 	let := sync.OnceFunc(func() { close(release) })
 	defer let()
-	submit(t, pool, "deaf")
+	submitSoon(t, pool)
 
 	patient, hurried := make(chan error, 1), make(chan error, 1)
 	go callShutdown(context.Background(), pool, patient)
-	untilWaiting(t, 1, "callShutdown", "a job was running, and Shutdown was called: it must wait for the job")
+	untilWaiting(t, 1, "callShutdown", patient, "a job was running, and Shutdown was called: it must wait for the job")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go callShutdown(ctx, pool, hurried)
-	untilWaiting(t, 2, "callShutdown", "a job was running, and Shutdown was called twice: both must wait for the job")
+	untilWaiting(t, 2, "callShutdown", hurried, "a job was running, and Shutdown was called twice: both must wait for the job")
 	cancel()
 	require.ErrorIs(t, soon(t, hurried, "two Shutdowns were waiting, and the ctx of one ended: that one must return, though the other still waits"),
 		context.Canceled, "Shutdown's ctx ended while it waited: it must return the ctx's error")
@@ -479,7 +479,7 @@ func TestShutdownRunsOutOfTime(t *testing.T) {
 // There is a moment when Submit has seen an open pool and not yet handed over its
 // job. Shutdown must not fit into it.
 func TestSubmitRacesShutdown(t *testing.T) {
-	defer verifyNoLeak(t)
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
 	handle := func(_ context.Context, job int) (int, error) { return job, nil }
 
 	// First with care: Submit has to ask for ctx now and then, and each round, one
@@ -644,8 +644,16 @@ func soon[T any](t *testing.T, c <-chan T, otherwise string) T {
 
 // callSubmit submits a job and sends the outcome.
 func callSubmit[R any](ctx context.Context, pool *workerpool.Pool[string, R], outcome chan<- error) {
-	_, err := pool.Submit(ctx, "waiting")
+	_, err := pool.Submit(ctx, "a job")
 	outcome <- err
+}
+
+// submitSoon submits a job that the pool has to accept, in real time.
+func submitSoon[R any](t *testing.T, pool *workerpool.Pool[string, R]) {
+	t.Helper()
+	outcome := make(chan error, 1)
+	go callSubmit(context.Background(), pool, outcome)
+	require.NoError(t, soon(t, outcome, "the pool is open and has room: Submit must return"), "the pool is open and has room: Submit must accept the job")
 }
 
 // callShutdown shuts the pool down and sends the outcome.
@@ -654,12 +662,13 @@ func callShutdown[J, R any](ctx context.Context, pool *workerpool.Pool[J, R], ou
 }
 
 // untilWaiting returns when n goroutines are waiting inside the function named,
-// no matter what for. It asks the runtime what each goroutine does, since only a
-// bubble has a better way to know.
-func untilWaiting(t *testing.T, n int, function, otherwise string) {
+// no matter what for, and fails the koan if one comes back before that. It asks
+// the runtime what each goroutine does, since only a bubble has a better way to
+// know.
+func untilWaiting(t *testing.T, n int, function string, outcome <-chan error, otherwise string) {
 	t.Helper()
 	stacks := make([]byte, 1<<20)
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(2 * time.Second); len(outcome) == 0 && time.Now().Before(deadline); runtime.Gosched() {
 		waiting := 0
 		for _, g := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
 			state, frames, _ := strings.Cut(g, "\n")
@@ -672,13 +681,14 @@ func untilWaiting(t *testing.T, n int, function, otherwise string) {
 			return
 		}
 	}
-	require.Fail(t, "that did not happen within two seconds", otherwise)
+	require.Fail(t, "it did not wait", otherwise)
 }
 
-// verifyNoLeak checks that a koan which passed has left no goroutine behind.
-func verifyNoLeak(t *testing.T) {
+// verifyNoLeak checks that a koan which passed has left no goroutine behind, apart
+// from those that a failed koan before it had.
+func verifyNoLeak(t *testing.T, before goleak.Option) {
 	t.Helper()
 	if !t.Failed() {
-		goleak.VerifyNone(t)
+		goleak.VerifyNone(t, before)
 	}
 }

@@ -4,8 +4,8 @@
 //
 // Closing the queue does make every worker finish its work and leave, so it seems
 // that all is said. But main returns right after Shutdown, and a process that ends
-// takes its goroutines with it, in the middle of a file. Telling somebody to go and
-// knowing that he has gone are two things: wait for the crew.
+// takes its goroutines with it, in the middle of a file. Telling somebody to go is not
+// knowing that they have gone: wait for the crew.
 package workerpool
 
 import (

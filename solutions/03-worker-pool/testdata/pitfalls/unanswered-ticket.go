@@ -4,8 +4,8 @@
 // answered.
 //
 // The workers notice that ctx has ended, and leave: fast and clean. In the queue lie
-// jobs, each with somebody who waits for its answer, perhaps without a limit of his
-// own, and nobody is left who could give one. Every way out of a pool, the hasty one
+// jobs, each with somebody who waits for its answer, perhaps without a limit,
+// and nobody is left who could give one. Every way out of a pool, the hasty one
 // included, has to answer every ticket it has given out.
 package workerpool
 

@@ -3,8 +3,8 @@
 // The worker sends the answer on a channel, and waits until somebody takes it.
 //
 // A channel is the obvious way to hand over one value. As long as all who submit
-// also wait, it works. The first who does not, because a timeout sent him home or he
-// never cared, keeps a worker for ever; a few of them keep the whole crew. Let the
+// also wait, it works. The first who does not, because of a timeout or because nobody
+// cared, keeps a worker for ever; a few of them keep the whole crew. Let the
 // worker put the answer down and go: set the fields, then close a channel.
 package workerpool
 
