@@ -27,6 +27,7 @@ type lane struct {
 // A laneResult is what one lane found out.
 type laneResult struct {
 	known       map[string]Outcome // koans that have an outcome
+	slow        map[string]bool    // koans that took long to fail
 	refusal     *Diagnosis         // why no koan could run: it does not compile, or vet complains
 	unavailable string             // why this machine lacks the lane, as a sentence
 	flaky       *Flaky             // the first failure did not come every time
@@ -72,7 +73,8 @@ func (c *Checker) environ() []string {
 
 // check builds the lane and gives every koan an outcome. A koan that ends the
 // process ends only itself: those that have not begun are run again. One that
-// goes over a limit ends the check, for the next would cost the same time.
+// goes over a limit, or has to wait for a watchdog to fail, ends the check, for
+// the next would most often cost the same time for the same reason.
 func (l *lane) check(ctx context.Context) laneResult {
 	if !l.built {
 		if r := l.build(ctx); r.err != nil || r.refusal != nil || r.unavailable != "" {
@@ -80,7 +82,7 @@ func (l *lane) check(ctx context.Context) laneResult {
 		}
 		l.built = true
 	}
-	r := laneResult{known: map[string]Outcome{}}
+	r := laneResult{known: map[string]Outcome{}, slow: map[string]bool{}}
 	var pending []string
 	for _, k := range l.session.koans {
 		pending = append(pending, k.test)
@@ -90,6 +92,9 @@ func (l *lane) check(ctx context.Context) laneResult {
 		if err != nil {
 			r.err = err
 			return r
+		}
+		for _, test := range pending {
+			r.slow[test] = run.section(test).took > slowFailure
 		}
 		left, done := l.collect(run, pending, r.known)
 		if done {
@@ -137,7 +142,7 @@ func (l *lane) collect(run *koanRun, pending []string, known map[string]Outcome)
 	for _, test := range pending {
 		sec := run.section(test)
 		switch {
-		case sec.begun == 0:
+		case sec.begun == 0, run.cut && sec == run.current:
 			left = append(left, test)
 		case run.clean(sec):
 			known[test] = Outcome{Test: test, Status: Passed}
@@ -151,7 +156,7 @@ func (l *lane) collect(run *koanRun, pending []string, known map[string]Outcome)
 		// The process did not live to see a koan: its first one carries the blame.
 		known[pending[0]] = Outcome{Test: pending[0], Status: Failed, Diagnosis: l.session.diagnose(run, &run.preamble)}
 		return nil, true
-	case run.excess != "":
+	case run.excess != "", run.cut:
 		return nil, true
 	case len(left) == 0 && !blamed && run.exit != 0:
 		// All koans passed and the process says otherwise: something is left
@@ -183,6 +188,9 @@ func (l *lane) repeat(ctx context.Context, r *laneResult) *Flaky {
 	switch outcome.Diagnosis.Kind {
 	case Todo, Stuck, Crash: // sure, or too dear to have again
 		return nil
+	}
+	if r.slow[test] {
+		return nil // what a watchdog in real time has found, too
 	}
 	failed := 1
 	for _, cpus := range repeatOn {

@@ -39,7 +39,7 @@ func TestTranscriptKeepsWithinItsLimit(t *testing.T) {
 		_, err := tr.Write([]byte("again and again\n"))
 		require.NoError(t, err)
 	}
-	_, _, total := tr.now()
+	_, total, _ := tr.now()
 	require.EqualValues(t, 17+16*1000, total)
 	require.LessOrEqual(t, len(tr.section("TestA").text), 1000)
 }

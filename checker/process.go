@@ -24,7 +24,8 @@ const (
 // An ending is how a process came to its end.
 type ending struct {
 	exit   int    // exit status; -1 when a signal ended it
-	excess excess // "" unless the checker ended it
+	excess excess // "" unless the checker ended it for going over a limit
+	cut    bool   // the checker ended it after a koan that failed slowly
 	usage  usage  // at the moment when the checker ended it
 }
 
@@ -95,7 +96,12 @@ func (t *transcript) watch(ctx context.Context, tree *tree, limits Limits, ended
 			return ending{}
 		case <-tick.C:
 		}
-		_, since, total := t.now()
+		since, total, slow := t.now()
+		if slow {
+			tree.kill()
+			<-ended
+			return ending{cut: true}
+		}
 		use := tree.usage()
 		if since != koan {
 			koan, began = since, use.cpu

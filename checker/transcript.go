@@ -22,6 +22,7 @@ type transcript struct {
 	order    []*section // in the order of their first beginning
 	current  *section
 	since    time.Time // when the current section began
+	slow     bool      // a koan has failed slowly, and the next one has begun
 }
 
 // A section is what one koan printed, from its beginning to that of the next
@@ -29,10 +30,15 @@ type transcript struct {
 type section struct {
 	test   string
 	text   []byte
-	begun  int // how often the koan began
-	passed int // how often it came to its end and had not failed
-	failed int // how often it came to its end and had failed
+	begun  int           // how often the koan began
+	passed int           // how often it came to its end and had not failed
+	failed int           // how often it came to its end and had failed
+	took   time.Duration // from the last beginning to its end
 }
+
+// slowFailure is how long a koan takes that had to wait for a watchdog in real
+// time before it could fail. Others run for milliseconds.
+const slowFailure = time.Second
 
 // longLine is the length at which a line without end is cut.
 const longLine = 64 << 10
@@ -94,20 +100,26 @@ func (t *transcript) line() {
 	}
 	switch event {
 	case "begin":
+		if t.current.failed > 0 && t.current.took > slowFailure {
+			t.slow = true
+		}
 		s.begun++
 		t.current, t.since = s, time.Now()
 	case "pass":
 		s.passed++
+		s.took = time.Since(t.since)
 	case "fail":
 		s.failed++
+		s.took = time.Since(t.since)
 	}
 }
 
-// now tells which koan runs, since when, and how much has been printed.
-func (t *transcript) now() (test string, since time.Time, total int64) {
+// now tells since when the current koan runs, how much has been printed, and
+// whether the koan before it has failed slowly.
+func (t *transcript) now() (since time.Time, total int64, slow bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.current.test, t.since, t.total
+	return t.since, t.total, t.slow
 }
 
 // section returns the section of a koan; one that never began is empty.
