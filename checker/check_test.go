@@ -1,6 +1,7 @@
 package checker_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -202,6 +203,7 @@ func TestCancellingLeavesNothingRunning(t *testing.T) {
 	answer := []byte(`package live
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -233,4 +235,24 @@ func Count(n int) int { return n }
 		out, err := exec.Command("ps", "-A", "-o", "args=").Output()
 		return err == nil && !strings.Contains(string(out), "sleep 4711")
 	}, 5*time.Second, 20*time.Millisecond, "the koan's child process is gone too")
+}
+
+func TestASlowFailureEndsTheCheck(t *testing.T) {
+	t.Parallel()
+	answer := bytes.Replace(readAnswer(t, "passed"), []byte("\twg.Wait()\n\treturn total\n"),
+		[]byte("\twg.Wait()\n\ttime.Sleep(1100 * time.Millisecond)\n\treturn total + 1\n"), 1)
+	answer = bytes.Replace(answer, []byte("\t\"sync\"\n"), []byte("\t\"sync\"\n\t\"time\"\n"), 1)
+	c := &checker.Checker{}
+
+	report, err := c.Check(context.Background(), live(t, answer))
+
+	require.NoError(t, err)
+	var got []checker.Status
+	for _, k := range report.Koans {
+		got = append(got, k.Status)
+	}
+	assert.Equal(t, []checker.Status{checker.Passed, checker.Passed, checker.Failed, checker.NotReached}, got)
+	first, _ := report.FirstFailure()
+	assert.Equal(t, checker.Assertion, first.Diagnosis.Kind)
+	assert.Nil(t, first.Flaky)
 }
