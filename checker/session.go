@@ -164,6 +164,9 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	fast := s.fast.check(ctx)
 	if fast.err == nil && fast.refusal == nil && fast.failed() {
 		fast.flaky = s.fast.repeat(ctx, &fast)
+		if ctx.Err() != nil {
+			fast.err = context.Cause(ctx)
+		}
 	}
 	if fast.err != nil || fast.refusal != nil || fast.failed() && fast.flaky == nil {
 		cancel()
