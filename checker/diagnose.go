@@ -141,6 +141,7 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 	if f, ok := s.crashFrame(crash); ok {
 		d.at(s, f)
 		d.Detail = append(d.Detail, s.quote(f))
+		d.Detail = append(d.Detail, s.closedAt(f, message)...)
 	}
 	if len(crash.Goroutines) > 0 {
 		if g := crash.Goroutines[0]; s.own(g.CreatedBy) {
@@ -148,6 +149,25 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 		}
 	}
 	return d
+}
+
+// closedAt tells where the channel is closed that a line could not send on, or
+// close again.
+func (s *Session) closedAt(f dump.Frame, message string) (detail []string) {
+	x, ok := s.site(f)
+	if !ok || !strings.HasSuffix(message, "closed channel") {
+		return nil
+	}
+	channel := x.sends()
+	if channel == "" {
+		channel = x.closedHere()
+	}
+	for _, line := range x.closes(channel) {
+		if line != f.Line {
+			detail = append(detail, "closed at "+s.quote(dump.Frame{File: f.File, Line: line}))
+		}
+	}
+	return detail
 }
 
 // diagnoseExcess explains why the checker ended the process.

@@ -103,13 +103,31 @@ func (g group) rank(s *Session) int {
 
 // startedByOwn reports whether the learner's code started a goroutine: by a go
 // statement, or by way of sync.WaitGroup.Go and the like. Then the go statement
-// is in the standard library, and no koan is on the stack.
+// is in the standard library, and the stack begins in the learner's code.
 func (s *Session) startedByOwn(g dump.Goroutine) bool {
 	if s.own(g.CreatedBy) {
 		return true
 	}
-	_, byKoan := s.firstKoan(g.Frames)
-	return !byKoan && !s.inKoan(g.CreatedBy) && !strings.HasPrefix(g.CreatedBy.Func, "testing")
+	if s.inKoan(g.CreatedBy) || strings.HasPrefix(g.CreatedBy.Func, "testing") {
+		return false
+	}
+	for _, f := range slices.Backward(g.Frames) {
+		if s.inFolder(f) {
+			return s.own(f)
+		}
+	}
+	return false
+}
+
+// inCallback reports whether a goroutine waits in a function of the koan's that
+// the learner's code has called.
+func (s *Session) inCallback(g dump.Goroutine) bool {
+	for _, f := range g.Frames {
+		if s.inFolder(f) {
+			return s.inKoan(f)
+		}
+	}
+	return false
 }
 
 // who names the goroutines of a group: "the goroutine started at pipeline.go:31".
@@ -135,7 +153,14 @@ func (s *Session) who(g group) string {
 // story is a sentence about a group, without its full stop: "the goroutine
 // started at pipeline.go:31 still waits to send on line 34".
 func (s *Session) story(g group, still string) string {
-	verb := does(g.Goroutine)
+	if g.own && s.inCallback(g.Goroutine) {
+		verb := does(g.Goroutine)
+		if strings.Contains(g.State, "nil chan") {
+			verb = "waits for the end of a ctx that cannot end"
+		}
+		return fmt.Sprintf("the koan's function that is called at %s %s%s", place(g.where), still, verb)
+	}
+	verb := s.doing(g)
 	if g.count > 1 {
 		verb = strings.Replace(verb, "waits", "wait", 1)
 	}
@@ -144,6 +169,28 @@ func (s *Session) story(g group, still string) string {
 		at = fmt.Sprintf("on line %d", g.where.Line)
 	}
 	return fmt.Sprintf("%s %s%s %s", s.who(g), still, verb, at)
+}
+
+// doing is what a group does, by the name that the source has for what it waits
+// for: "waits to send on `out`".
+func (s *Session) doing(g group) string {
+	verb := does(g.Goroutine)
+	x, ok := s.site(g.where)
+	if !ok || s.inCallback(g.Goroutine) {
+		return verb
+	}
+	what := x.awaited(g.State)
+	switch {
+	case what == "":
+		return verb
+	case g.State == "chan send":
+		return verb + " on " + quoted(what)
+	case g.State == "chan receive":
+		return verb + " from " + quoted(what)
+	case strings.HasPrefix(g.State, "sync."):
+		return "waits for " + quoted(what)
+	}
+	return verb
 }
 
 // diagnoseLeak explains goroutines that are left when a koan has ended.
@@ -158,6 +205,11 @@ func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
 	first := groups[0]
 	d.at(s, first.where)
 	d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, "still "), hopeless(first.Goroutine)))
+	if x, ok := s.site(first.where); ok {
+		if why := x.whyLeft(first.Goroutine); why != "" {
+			d.Detail = append(d.Detail, why)
+		}
+	}
 	for _, g := range groups {
 		d.Detail = append(d.Detail, s.quote(g.where))
 		if s.own(g.CreatedBy) && g.CreatedBy.Line != g.where.Line {
@@ -209,6 +261,11 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 	for _, g := range groups[:min(len(groups), 4)] {
 		stories = append(stories, s.story(g, ""))
 		d.Detail = append(d.Detail, s.quote(g.where))
+		if x, ok := s.site(g.where); ok && strings.HasSuffix(g.State, "Lock") && !s.inCallback(g.Goroutine) {
+			if why := x.whyLocked(g.State); why != "" {
+				d.Detail = append(d.Detail, "  "+why)
+			}
+		}
 	}
 	d.Summary = sentence("nothing can go on: " + strings.Join(stories, "; "))
 	if len(groups) == 1 {

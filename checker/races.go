@@ -31,10 +31,11 @@ func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
 			d.at(s, f)
 		}
 	}
-	d.Summary = fmt.Sprintf("Two goroutines use the same memory, and nothing orders them: one %s it at %s, the other %s it at %s.",
-		does[0], place(places[0]), does[1], place(places[1]))
+	what := s.shared(places)
+	d.Summary = fmt.Sprintf("Two goroutines use %s, and nothing orders them: one %s it at %s, the other %s it at %s.",
+		what, does[0], place(places[0]), does[1], place(places[1]))
 	if places[0] == places[1] {
-		d.Summary = fmt.Sprintf("Two goroutines use the same memory at %s, and nothing orders them.", place(places[0]))
+		d.Summary = fmt.Sprintf("Two goroutines use %s at %s, and nothing orders them.", what, place(places[0]))
 	}
 	if d.Line == 0 {
 		// Both accesses are in the koan's own function: what matters is the
@@ -54,6 +55,20 @@ func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
 	return d
 }
 
+// shared names what two lines have in common, if one of them writes to it.
+func (s *Session) shared(places [2]dump.Frame) string {
+	a, okA := s.site(places[0])
+	b, okB := s.site(places[1])
+	if okA && okB {
+		for _, pair := range [][2]site{{a, b}, {b, a}} {
+			if what := pair[0].written(); what != "" && pair[1].mentions(what) {
+				return quoted(what)
+			}
+		}
+	}
+	return "the same memory"
+}
+
 // goroutineOf says in which goroutine an access was made. The stack of the go
 // statement may lack the learner's frame: it does when WaitGroup.Go has started
 // the goroutine. Then the bottom of the access's own stack tells the function.
@@ -61,14 +76,15 @@ func (s *Session) goroutineOf(a dump.Access) string {
 	if f, ok := s.firstOwn(a.CreatedAt); ok {
 		return "in the goroutine started at " + s.quote(f)
 	}
-	if _, ok := s.firstKoan(a.Stack); !ok {
-		for _, f := range slices.Backward(a.Stack) {
-			if s.own(f) {
-				return "in a goroutine started in " + function(f)
-			}
+	for _, f := range slices.Backward(a.Stack) {
+		if s.own(f) {
+			return "in a goroutine started in " + function(f)
+		}
+		if s.inKoan(f) {
+			break
 		}
 	}
-	return "in the koan's goroutine"
+	return "in a goroutine of the koan"
 }
 
 func verb(a dump.Access) string {

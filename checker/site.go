@@ -1,0 +1,319 @@
+package checker
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"concurrency-koans/checker/dump"
+)
+
+// A site is what the source says about a line at which a goroutine waits, or at
+// which something went wrong: the names that a stack does not know.
+type site struct {
+	file *ast.File
+	fset *token.FileSet
+	line int
+	body ast.Node // the innermost function around the line
+	decl *ast.FuncDecl
+}
+
+// site reads the source around a frame. It reports false when the frame is not
+// in the learner's file or the file cannot be read.
+func (s *Session) site(f dump.Frame) (site, bool) {
+	if !s.own(f) || path.Base(filepath.ToSlash(f.File)) != s.p.Answer {
+		return site{}, false
+	}
+	answer, err := s.p.answer()
+	if err != nil {
+		return site{}, false
+	}
+	x := site{fset: token.NewFileSet(), line: f.Line}
+	if x.file, err = parser.ParseFile(x.fset, s.p.Answer, answer, parser.SkipObjectResolution); err != nil {
+		return site{}, false
+	}
+	ast.Inspect(x.file, func(n ast.Node) bool {
+		if n == nil || x.lineOf(n) > x.line || x.fset.Position(n.End()).Line < x.line {
+			return false
+		}
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			x.decl, x.body = n, n
+		case *ast.FuncLit:
+			x.body = n
+		}
+		return true
+	})
+	return x, x.body != nil
+}
+
+func (x site) lineOf(n ast.Node) int { return x.fset.Position(n.Pos()).Line }
+
+// name prints an expression as the learner wrote it: "out", "p.mu".
+func name(e ast.Expr) string {
+	if u, ok := e.(*ast.UnaryExpr); ok && u.Op == token.AND {
+		e = u.X
+	}
+	return printNode(e)
+}
+
+// onLine collects what find makes of the nodes that begin on the line.
+func (x site) onLine(find func(ast.Node) string) string {
+	found := ""
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		if n != nil && found == "" && x.lineOf(n) == x.line {
+			found = find(n)
+		}
+		return found == ""
+	})
+	return found
+}
+
+// awaited names what a goroutine in the given state waits for on the line, or
+// returns "" where the source does not tell.
+func (x site) awaited(state string) string {
+	switch {
+	case strings.HasPrefix(state, "chan send"):
+		return x.onLine(func(n ast.Node) string {
+			if send, ok := n.(*ast.SendStmt); ok {
+				return name(send.Chan)
+			}
+			return ""
+		})
+	case strings.HasPrefix(state, "chan receive"):
+		return x.onLine(func(n ast.Node) string {
+			switch n := n.(type) {
+			case *ast.UnaryExpr:
+				if n.Op == token.ARROW {
+					return name(n.X)
+				}
+			case *ast.RangeStmt:
+				return name(n.X)
+			}
+			return ""
+		})
+	case strings.HasPrefix(state, "sync."):
+		return x.onLine(func(n ast.Node) string { return receiverOf(n, "Lock", "RLock", "Wait") })
+	}
+	return ""
+}
+
+// receiverOf names the receiver of a call of one of the methods: "p.mu" of
+// p.mu.Lock(). It is "" for all else.
+func receiverOf(n ast.Node, methods ...string) string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return ""
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || !slices.Contains(methods, sel.Sel.Name) {
+		return ""
+	}
+	return name(sel.X)
+}
+
+// heldSince returns the line on which the function around the line has locked
+// the mutex and not unlocked it before the line, as far as its own statements
+// tell, without those of functions within it; 0 if it has not.
+func (x site) heldSince(mutex string) (line int) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		switch n.(type) {
+		case nil:
+			return false
+		case *ast.DeferStmt:
+			return false // it runs at the end
+		case *ast.FuncLit:
+			if n != x.body {
+				return false
+			}
+		}
+		if x.lineOf(n) >= x.line {
+			return n == x.body || !isStatement(n)
+		}
+		switch mutex {
+		case receiverOf(n, "Lock", "RLock"):
+			line = x.lineOf(n)
+		case receiverOf(n, "Unlock", "RUnlock"):
+			line = 0
+		}
+		return true
+	})
+	return line
+}
+
+func isStatement(n ast.Node) bool {
+	_, ok := n.(ast.Stmt)
+	return ok
+}
+
+// unlocks reports whether the declared function around the line unlocks the
+// mutex anywhere.
+func (x site) unlocks(mutex string) bool {
+	found := false
+	ast.Inspect(x.decl, func(n ast.Node) bool {
+		found = found || receiverOf(n, "Unlock", "RUnlock") == mutex
+		return !found
+	})
+	return found
+}
+
+// closes returns the lines on which a channel of this name is closed: of the
+// whole file for a field, of the same function for a variable.
+func (x site) closes(channel string) (lines []int) {
+	var root ast.Node = x.file
+	if x.decl != nil && !strings.Contains(channel, ".") {
+		root = x.decl
+	}
+	ast.Inspect(root, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) != 1 {
+			return true
+		}
+		if fun, ok := call.Fun.(*ast.Ident); ok && fun.Name == "close" && name(call.Args[0]) == channel {
+			lines = append(lines, x.lineOf(call))
+		}
+		return true
+	})
+	return lines
+}
+
+// sends names the channel that the line sends on, also as a case of the select
+// statement that begins there.
+func (x site) sends() string {
+	if what := x.awaited("chan send"); what != "" {
+		return what
+	}
+	return x.onLine(func(n ast.Node) string {
+		sel, ok := n.(*ast.SelectStmt)
+		if !ok {
+			return ""
+		}
+		for _, stmt := range sel.Body.List {
+			if send, ok := stmt.(*ast.CommClause).Comm.(*ast.SendStmt); ok {
+				return name(send.Chan)
+			}
+		}
+		return ""
+	})
+}
+
+// closedHere names the channel that the line closes, "" if it closes none.
+func (x site) closedHere() string {
+	return x.onLine(func(n ast.Node) string {
+		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 1 && name(call.Fun) == "close" {
+			return name(call.Args[0])
+		}
+		return ""
+	})
+}
+
+// selects returns the cases of the select statement on the line.
+func (x site) selects() (cases []string, ok bool) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		sel, is := n.(*ast.SelectStmt)
+		if !is || ok || x.lineOf(sel) > x.line || x.fset.Position(sel.End()).Line < x.line {
+			return true
+		}
+		ok = true
+		for _, stmt := range sel.Body.List {
+			if c, is := stmt.(*ast.CommClause); is && c.Comm != nil {
+				cases = append(cases, printNode(c.Comm))
+			}
+		}
+		return true
+	})
+	return cases, ok
+}
+
+// hasContext reports whether the function around the line is given a context.
+func (x site) hasContext() bool {
+	if x.decl == nil {
+		return false
+	}
+	for _, p := range x.decl.Type.Params.List {
+		if printNode(p.Type) == "context.Context" {
+			return true
+		}
+	}
+	return false
+}
+
+// whyLeft says why a goroutine that waits at the line was not released, as far
+// as the source tells; "" if it does not.
+func (x site) whyLeft(g dump.Goroutine) string {
+	what := x.awaited(g.State)
+	switch {
+	case g.State == "select":
+		cases, ok := x.selects()
+		if !ok {
+			return ""
+		}
+		if slices.ContainsFunc(cases, func(c string) bool { return strings.Contains(c, ".Done()") }) {
+			return "The select would end with its ctx, but nobody has ended that."
+		}
+		if x.hasContext() {
+			return "The select has no case for <-ctx.Done(), so the end of ctx does not end it."
+		}
+	case strings.Contains(g.State, "nil chan"):
+		return fmt.Sprintf("The channel %s was never made.", quoted(what))
+	case what == "":
+		return ""
+	case g.State == "chan send" && x.hasContext():
+		return fmt.Sprintf("The send on %s is not in a select with <-ctx.Done(), so the end of ctx does not end it.", quoted(what))
+	case g.State == "chan receive" && len(x.closes(what)) == 0 && x.hasContext():
+		return fmt.Sprintf("The receive from %s is not in a select with <-ctx.Done(), so only a value or a close ends it, and no line here closes %[1]s.", quoted(what))
+	case g.State == "chan receive" && len(x.closes(what)) == 0:
+		return fmt.Sprintf("No line here closes %s.", quoted(what))
+	}
+	return ""
+}
+
+// whyLocked says why the lock that is waited for at the line is not free, as
+// far as the function around it tells; "" if it does not.
+func (x site) whyLocked(state string) string {
+	mutex := x.awaited(state)
+	if mutex == "" || x.decl == nil {
+		return ""
+	}
+	switch line := x.heldSince(mutex); {
+	case line > 0:
+		return fmt.Sprintf("This goroutine has locked %s before, on line %d, and a mutex cannot be locked twice.", quoted(mutex), line)
+	case !x.unlocks(mutex):
+		return fmt.Sprintf("%s locks %s, and no line of it unlocks it.", x.decl.Name.Name, quoted(mutex))
+	}
+	return ""
+}
+
+// written names what the line writes to: "total" of total++ and
+// "results[i]" of results[i] = v; "" if it writes to nothing that has a name.
+func (x site) written() string {
+	return x.onLine(func(n ast.Node) string {
+		switch n := n.(type) {
+		case *ast.IncDecStmt:
+			return name(n.X)
+		case *ast.AssignStmt:
+			if n.Tok != token.DEFINE && len(n.Lhs) > 0 {
+				return name(n.Lhs[0])
+			}
+		}
+		return ""
+	})
+}
+
+// mentions reports whether the line has the given expression in it.
+func (x site) mentions(what string) bool {
+	return x.onLine(func(n ast.Node) string {
+		if e, ok := n.(ast.Expr); ok && name(e) == what {
+			return what
+		}
+		return ""
+	}) != ""
+}
+
+// quoted marks a name of the learner's in a sentence.
+func quoted(name string) string { return "`" + name + "`" }
