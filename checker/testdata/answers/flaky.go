@@ -4,7 +4,7 @@ package live
 
 import (
 	"context"
-	"math/rand/v2"
+	"runtime"
 	"sync"
 )
 
@@ -37,7 +37,7 @@ func Count(n int) int { // here
 		})
 	}
 	wg.Wait()
-	if rand.IntN(2) == 0 {
+	if runtime.GOMAXPROCS(0) > 1 {
 		return total + 1
 	}
 	return total
