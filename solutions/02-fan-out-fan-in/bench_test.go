@@ -23,7 +23,7 @@ func BenchmarkHandOver(b *testing.B) {
 func BenchmarkComputing(b *testing.B) {
 	for _, turns := range []int{100, 1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("turns=%d", turns), func(b *testing.B) {
-			each(b, runtime.GOMAXPROCS(0), func(v int) { spin(v, turns) })
+			each(b, runtime.GOMAXPROCS(0), func(v int) { runtime.KeepAlive(spin(v, turns)) })
 		})
 	}
 }
@@ -33,7 +33,7 @@ func BenchmarkMoreWorkersThanCores(b *testing.B) {
 	for _, times := range []int{1, 8, 64} {
 		b.Run(fmt.Sprintf("workers=%dxcores", times), func(b *testing.B) {
 			b.ReportAllocs()
-			mapAll(b, times*runtime.GOMAXPROCS(0), func(v int) { spin(v, 10_000) })
+			mapAll(b, times*runtime.GOMAXPROCS(0), func(v int) { runtime.KeepAlive(spin(v, 10_000)) })
 		})
 	}
 }

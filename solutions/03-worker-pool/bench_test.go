@@ -27,7 +27,7 @@ func compare(b *testing.B, turns int) {
 	b.Run("loop", func(b *testing.B) {
 		b.ReportAllocs()
 		for range b.N {
-			spin(turns)
+			runtime.KeepAlive(spin(turns))
 		}
 	})
 	b.Run("pool", func(b *testing.B) {
@@ -50,7 +50,7 @@ func compare(b *testing.B, turns int) {
 		g.SetLimit(workers)
 		for range b.N {
 			g.Go(func() error {
-				spin(turns)
+				runtime.KeepAlive(spin(turns))
 				return nil
 			})
 		}
@@ -62,7 +62,7 @@ func compare(b *testing.B, turns int) {
 		b.ReportAllocs()
 		var all sync.WaitGroup
 		for range b.N {
-			all.Go(func() { spin(turns) })
+			all.Go(func() { runtime.KeepAlive(spin(turns)) })
 		}
 		all.Wait()
 	})
