@@ -140,6 +140,15 @@ func (s *Session) missingSignature(answer []byte) need {
 		wanted := signature(fn)
 		got := found[funcKey(fn)]
 		if got == nil {
+			for key, other := range found {
+				if strings.EqualFold(key, funcKey(fn)) {
+					return need{
+						summary: fmt.Sprintf("The koans need %s, and your file declares %s: capital letters count.", fn.Name.Name, other.Name.Name),
+						want:    wanted, have: signature(other),
+						line: fset.Position(other.Pos()).Line,
+					}
+				}
+			}
 			return need{summary: fmt.Sprintf("The koans need %s, and your file does not declare it.", fn.Name.Name), want: wanted}
 		}
 		if signature(got) != wanted && shape(got) != shape(fn) {

@@ -29,8 +29,9 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	case run.excess != "":
 		d = s.diagnoseExcess(run, dump.Goroutines(sec.text))
 	case forged(text, sec.test) || forged(string(run.preamble.text), ""):
-		d = &Diagnosis{Kind: Crash, Summary: "Your code prints lines that look like the output of go test.",
-			Detail: []string{"Such lines count for nothing: whether a koan has passed is told in another way. Take them out."}}
+		d = &Diagnosis{Kind: Crash, File: s.p.file(s.p.Answer), Line: s.forges(),
+			Summary: "Your code prints lines that look like the output of go test.",
+			Detail:  []string{"Such lines count for nothing: whether a koan has passed is told in another way. Take them out."}}
 	case len(races) > 0:
 		d = s.diagnoseRace(races)
 	case crashed && isMapRace(crash):
@@ -50,7 +51,7 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	default:
 		d = s.diagnoseExit(run, sec)
 	}
-	if d.File == "" {
+	if d.Line == 0 {
 		d.File = s.p.file(s.p.Answer)
 		d.Line = s.declaration(sec.test)
 	}
@@ -85,19 +86,22 @@ func (s *Session) diagnoseTodo(crash dump.Crash) *Diagnosis {
 	return d
 }
 
-// crashFrame is the innermost frame of the learner's in the goroutine that
-// panicked, or failing that, in any.
+// crashFrame is the frame of the learner's that a crash is to be blamed on: the
+// innermost one of the goroutine that panicked, or else the go statement that
+// started it.
 func (s *Session) crashFrame(crash dump.Crash) (dump.Frame, bool) {
-	for _, g := range crash.Goroutines {
-		frames := g.Frames
-		if strings.HasPrefix(crash.Message, "stack overflow") && len(frames) > 1 {
-			frames = frames[1:] // the innermost call has not come to its first line
-		}
-		if f, ok := s.firstOwn(frames); ok {
-			return f, true
-		}
+	if len(crash.Goroutines) == 0 {
+		return dump.Frame{}, false
 	}
-	return dump.Frame{}, false
+	g := crash.Goroutines[0]
+	frames := g.Frames
+	if strings.HasPrefix(crash.Message, "stack overflow") && len(frames) > 1 {
+		frames = frames[1:] // the innermost call has not come to its first line
+	}
+	if f, ok := s.firstOwn(frames); ok {
+		return f, true
+	}
+	return g.CreatedBy, s.own(g.CreatedBy)
 }
 
 // A lesson of the runtime: what a panic or a fatal error of concurrency means.
@@ -106,7 +110,7 @@ var crashLessons = []struct{ message, means string }{
 	{"send on closed channel", "A goroutine sent on a channel that was closed already. Let only the sender close, after its last send; with several senders, the one who waits for them all."},
 	{"close of closed channel", "A channel was closed twice. Give every channel one goroutine that closes it."},
 	{"close of nil channel", "A channel was closed that was never made."},
-	{"sync: negative WaitGroup counter", "Done was called more often than Add allowed. WaitGroup.Go counts by itself."},
+	{"sync: negative WaitGroup counter", "Done was called more often than Add allowed. WaitGroup.Go calls it by itself."},
 	{"sync: WaitGroup is reused before previous Wait has returned", "Add was called while Wait was still returning."},
 	{"sync: WaitGroup misuse", "Add was called while Wait was already waiting. Add before you start the goroutine."},
 	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked."},
@@ -185,9 +189,13 @@ func (s *Session) diagnoseExcess(run *koanRun, all []dump.Goroutine) *Diagnosis 
 	}
 	for _, g := range groups {
 		if g.count > 1000 {
-			d.at(s, g.CreatedBy)
+			from := g.CreatedBy
+			if !s.own(from) {
+				from = s.bottomOwn(g.Goroutine) // WaitGroup.Go and the like
+			}
+			d.at(s, from)
 			d.Summary = fmt.Sprintf("Your code starts goroutines without end: there were %d of them from %s when it was stopped for using more than %s of memory.",
-				g.count, place(g.CreatedBy), bytesSize(limits.Memory))
+				g.count, place(from), bytesSize(limits.Memory))
 			return d
 		}
 	}
@@ -224,6 +232,11 @@ func (s *Session) diagnoseExit(run *koanRun, sec *section) *Diagnosis {
 		d.Summary = fmt.Sprintf("The process ended with status %d %s.", run.exit, when)
 	}
 	d.Detail = []string{"os.Exit and log.Fatal end the program for everybody. A function reports by its results."}
+	if lines := s.exits(); len(lines) == 1 {
+		f := dump.Frame{File: s.p.file(s.p.Answer), Line: lines[0]}
+		d.at(s, f)
+		d.Detail = append(d.Detail, s.quote(f))
+	}
 	if out := firstLine(string(sec.text)); out != "" {
 		d.Detail = append(d.Detail, "it printed: "+clip(out))
 	}
@@ -264,6 +277,7 @@ func (s *Session) diagnoseAssertion(test string, failures []failure) *Diagnosis 
 			}
 		}
 		d.Detail = append(d.Detail, f.comparison()...)
+		d.File, d.Line = s.p.file(s.p.Answer), s.named(d.Summary)
 		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.line})))
 		break
 	}
@@ -279,22 +293,43 @@ func (s *Session) koanFile(test string) string {
 	return ""
 }
 
+// funcLine matches the beginning of a function or method, and finds its name.
+var funcLine = regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(\w+)`)
+
+// functionLines returns the line of each function that the answer declares.
+func (s *Session) functionLines() map[string]int {
+	lines := map[string]int{}
+	answer, err := s.p.answer()
+	if err != nil {
+		return lines
+	}
+	for _, m := range funcLine.FindAllSubmatchIndex(answer, -1) {
+		name := string(answer[m[2]:m[3]])
+		if lines[name] == 0 {
+			lines[name] = 1 + bytes.Count(answer[:m[0]], []byte("\n"))
+		}
+	}
+	return lines
+}
+
+// named returns the line of the function that a koan's words name first; 0 if
+// they name none.
+func (s *Session) named(words string) int {
+	lines := s.functionLines()
+	for _, word := range regexp.MustCompile(`\b[A-Z]\w*`).FindAllString(words, -1) {
+		if line := lines[word]; line > 0 {
+			return line
+		}
+	}
+	return 0
+}
+
 // declaration returns the line on which the answer declares what a koan is
 // about: the place to look at when no line in particular is wrong. 0 if none.
 func (s *Session) declaration(test string) int {
-	answer, err := s.p.answer()
-	if err != nil {
-		return 0
-	}
 	for _, k := range s.koans {
-		if k.test != test || k.subject == "" {
-			continue
-		}
-		word := regexp.MustCompile(`^func (\([^)]*\) )?` + regexp.QuoteMeta(k.subject) + `\b`)
-		for i, line := range bytes.Split(answer, []byte("\n")) {
-			if word.Match(line) {
-				return i + 1
-			}
+		if k.test == test {
+			return s.functionLines()[k.subject]
 		}
 	}
 	return 0

@@ -53,8 +53,8 @@ type group struct {
 func (s *Session) groups(all []dump.Goroutine) []group {
 	var list []group
 	for _, g := range all {
-		if waitsForBubble(g) {
-			continue
+		if waitsForBubble(g) || g.State == "synctest.Wait" {
+			continue // it only looks on
 		}
 		where, own := s.firstOwn(g.Frames)
 		if !own {
@@ -119,6 +119,16 @@ func (s *Session) startedByOwn(g dump.Goroutine) bool {
 	return false
 }
 
+// bottomOwn returns the learner's frame in which a goroutine began.
+func (s *Session) bottomOwn(g dump.Goroutine) dump.Frame {
+	for _, f := range slices.Backward(g.Frames) {
+		if s.own(f) {
+			return f
+		}
+	}
+	return g.CreatedBy
+}
+
 // inCallback reports whether a goroutine waits in a function of the koan's that
 // the learner's code has called.
 func (s *Session) inCallback(g dump.Goroutine) bool {
@@ -139,10 +149,11 @@ func (s *Session) who(g group) string {
 		return "the goroutine started at " + place(g.CreatedBy)
 	}
 	if g.own && s.startedByOwn(g.Goroutine) {
+		in := function(s.bottomOwn(g.Goroutine))
 		if g.count > 1 {
-			return fmt.Sprintf("%d goroutines started in %s", g.count, function(g.where))
+			return fmt.Sprintf("%d goroutines started in %s", g.count, in)
 		}
-		return "a goroutine started in " + function(g.where)
+		return "a goroutine started in " + in
 	}
 	if g.count > 1 {
 		return fmt.Sprintf("%d goroutines of the koan", g.count)
@@ -253,6 +264,14 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 	slices.SortStableFunc(groups, func(a, b group) int {
 		return cmp.Or(suspicion(b.State)-suspicion(a.State), b.rank(s)-a.rank(s), a.count-b.count)
 	})
+	if i := slices.IndexFunc(groups, s.holdsUpReader); i >= 0 {
+		g := groups[i]
+		d.at(s, g.where)
+		x, _ := s.site(g.where)
+		d.Summary = fmt.Sprintf("%s itself waits at %s, so it never returns its channel, and nobody can read from it.", x.decl.Name.Name, place(g.where))
+		d.Detail = []string{s.quote(g.where), "Wait in a goroutine of its own, and return the channel at once."}
+		return d
+	}
 	first := groups[0]
 	if first.rank(s) > 0 {
 		d.at(s, first.where)
@@ -274,18 +293,38 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 	return d
 }
 
+// holdsUpReader reports whether a goroutine of the koan waits for a WaitGroup in
+// a function that has a channel to return: what it waits for most often waits
+// for a reader of that channel.
+func (s *Session) holdsUpReader(g group) bool {
+	if g.State != "sync.WaitGroup.Wait" || !g.own || s.startedByOwn(g.Goroutine) {
+		return false
+	}
+	x, ok := s.site(g.where)
+	if !ok || x.decl == nil || x.body != x.decl || x.decl.Type.Results == nil {
+		return false
+	}
+	for _, r := range x.decl.Type.Results.List {
+		if strings.Contains(printNode(r.Type), "chan ") {
+			return true
+		}
+	}
+	return false
+}
+
 // diagnoseStuck explains a koan that ran out of time.
 func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) *Diagnosis {
 	d := &Diagnosis{Kind: Stuck, Goroutines: all}
 	groups := s.groups(all)
 	// What runs explains a spin, what waits explains a wait.
-	spins := use.cpu > limits.CPU
+	runs := func(g group) bool { return g.own && g.busy() && !s.inCallback(g.Goroutine) }
+	spins := use.cpu > limits.CPU || slices.ContainsFunc(groups, runs)
 	slices.SortStableFunc(groups, func(a, b group) int {
 		return boolToInt(spins == b.busy()) - boolToInt(spins == a.busy())
 	})
 	after := fmt.Sprintf("the koan did not end within %v", limits.Wall)
 	if spins {
-		after = fmt.Sprintf("the koan used %v of processor time and did not end: something spins", limits.CPU)
+		after = "the koan did not end: something spins"
 	}
 	if len(groups) == 0 {
 		d.Summary = sentence(after)
@@ -296,7 +335,13 @@ func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) 
 		d.at(s, first.where)
 	}
 	if spins && first.own {
-		d.Summary = sentence(fmt.Sprintf("%s in %s, on or near line %d", after, function(first.where), first.where.Line))
+		in := function(s.bottomOwn(first.Goroutine))
+		d.Summary = sentence(fmt.Sprintf("%s in %s, on or near line %d", after, in, first.where.Line))
+		if x, ok := s.site(first.where); ok && x.loop() > 0 {
+			// The line where a spin is met is chance; the loop is not.
+			d.Line = x.loop()
+			d.Summary = sentence(fmt.Sprintf("%s in the loop on line %d", after, d.Line))
+		}
 	} else {
 		d.Summary = sentence(fmt.Sprintf("%s: %s", after, s.story(first, "")))
 	}

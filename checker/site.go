@@ -212,6 +212,63 @@ func (x site) closedHere() string {
 	})
 }
 
+// loop returns the line of the innermost loop around the line, 0 if there is
+// none in its function.
+func (x site) loop() (line int) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		if n == nil || x.lineOf(n) > x.line || x.fset.Position(n.End()).Line < x.line {
+			return false
+		}
+		switch n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			line = x.lineOf(n)
+		}
+		return true
+	})
+	return line
+}
+
+// exits returns the lines of the answer that end the program.
+func (s *Session) exits() []int {
+	return s.find(func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		return ok && slices.Contains([]string{"os.Exit", "syscall.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln"}, name(call.Fun))
+	})
+}
+
+// forges returns the first line of the answer with a text like go test's; 0 if
+// there is none.
+func (s *Session) forges() int {
+	lines := s.find(func(n ast.Node) bool {
+		lit, ok := n.(*ast.BasicLit)
+		return ok && lit.Kind == token.STRING && (strings.Contains(lit.Value, "--- ") || strings.Contains(lit.Value, "=== "))
+	})
+	if len(lines) == 0 {
+		return 0
+	}
+	return lines[0]
+}
+
+// find returns the lines of the answer on which something begins that is wanted.
+func (s *Session) find(wanted func(ast.Node) bool) (lines []int) {
+	answer, err := s.p.answer()
+	if err != nil {
+		return nil
+	}
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, s.p.Answer, answer, parser.SkipObjectResolution)
+	if err != nil {
+		return nil
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if n != nil && wanted(n) {
+			lines = append(lines, fset.Position(n.Pos()).Line)
+		}
+		return true
+	})
+	return lines
+}
+
 // selects returns the cases of the select statement on the line.
 func (x site) selects() (cases []string, ok bool) {
 	ast.Inspect(x.body, func(n ast.Node) bool {
@@ -259,6 +316,8 @@ func (x site) whyLeft(g dump.Goroutine) string {
 		if x.hasContext() {
 			return "The select has no case for <-ctx.Done(), so the end of ctx does not end it."
 		}
+	case strings.Contains(g.State, "nil chan") && strings.HasSuffix(what, ".Done()"):
+		return fmt.Sprintf("%s never comes: this ctx cannot end, as context.Background cannot.", quoted(what))
 	case strings.Contains(g.State, "nil chan"):
 		return fmt.Sprintf("The channel %s was never made.", quoted(what))
 	case what == "":
@@ -297,7 +356,7 @@ func (x site) written() string {
 		case *ast.IncDecStmt:
 			return name(n.X)
 		case *ast.AssignStmt:
-			if n.Tok != token.DEFINE && len(n.Lhs) > 0 {
+			if n.Tok != token.DEFINE && len(n.Lhs) == 1 { // of several, nobody knows which
 				return name(n.Lhs[0])
 			}
 		}

@@ -22,7 +22,7 @@ func Send(ctx context.Context, n int) <-chan int {
 	return out
 }
 
-func count(n int) int {
+func count(n int) int { // here
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup

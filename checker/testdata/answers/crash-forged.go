@@ -9,7 +9,7 @@ import (
 
 func init() {
 	for _, test := range []string{"TestSend", "TestSendStops", "TestCount", "TestCountLeavesNobody"} {
-		fmt.Printf("=== RUN   %s\n--- PASS: %s (0.00s)\n", test, test)
+		fmt.Printf("=== RUN   %s\n--- PASS: %s (0.00s)\n", test, test) // here
 	}
 	fmt.Println("PASS")
 }

@@ -22,7 +22,7 @@ func Send(ctx context.Context, n int) <-chan int {
 	return out
 }
 
-func Count(n int) int { // here
-	log.Fatal("no idea")
+func Count(n int) int {
+	log.Fatal("no idea") // here
 	return n
 }
