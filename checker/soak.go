@@ -38,23 +38,21 @@ func (s *Session) Soak(ctx context.Context, seed int64, rounds int) (Report, err
 		}
 		l.built = true
 	}
-	report, err := s.soak(ctx, lanes, seed, rounds)
+	report, err := s.soak(ctx, lanes, seed, rounds, time.Time{})
 	report.RaceChecked, report.NoRace = unavailable == "", unavailable
 	return report, err
 }
 
-// soakFor soaks an answer that has just passed, for about d, in the lanes that
-// are built.
+// soakFor soaks an answer that has just passed, for about d and at least once, in
+// the lanes that are built. No time is no soak.
 func (s *Session) soakFor(ctx context.Context, d time.Duration) (Report, error) {
-	soaking, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
 	var lanes []*lane
 	for _, l := range []*lane{s.fast, s.race} {
-		if l.built {
+		if l.built && d > 0 {
 			lanes = append(lanes, l)
 		}
 	}
-	report, err := s.soak(soaking, lanes, rand.Int64N(1<<31), 0)
+	report, err := s.soak(ctx, lanes, rand.Int64N(1<<31), 0, time.Now().Add(d))
 	if err == nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -62,8 +60,9 @@ func (s *Session) soakFor(ctx context.Context, d time.Duration) (Report, error) 
 }
 
 // soak runs the lanes side by side, each in rounds of its own. The end of ctx
-// is the end of the soak, and no error.
-func (s *Session) soak(ctx context.Context, lanes []*lane, seed int64, rounds int) (Report, error) {
+// is the end of the soak, and no error; so is the time until, if it is not zero,
+// but not before each lane has made its first run.
+func (s *Session) soak(ctx context.Context, lanes []*lane, seed int64, rounds int, until time.Time) (Report, error) {
 	var (
 		mu       sync.Mutex // guards what follows
 		runs     int
@@ -73,10 +72,16 @@ func (s *Session) soak(ctx context.Context, lanes []*lane, seed int64, rounds in
 	)
 	for _, l := range lanes {
 		wg.Go(func() {
+			ctx := ctx
 			for n := int64(0); ctx.Err() == nil && (rounds == 0 || n < int64(rounds)); n++ {
 				run, err := l.run(ctx, "-test.cpu=1,2,4", "-test.shuffle="+strconv.FormatInt(seed+n, 10))
 				if ctx.Err() != nil {
 					return
+				}
+				if n == 0 && !until.IsZero() {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithDeadline(ctx, until)
+					defer cancel()
 				}
 				mu.Lock()
 				if err != nil {
