@@ -40,8 +40,8 @@ func (s single) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // looksLike names the pitfalls of the lesson that fail at the same koan for a
-// reason of the same kind. What is not written or does not compile looks like
-// none.
+// reason of the same kind, the one that is most like the answer first. What is
+// not written or does not compile looks like none.
 func (a *app) looksLike(l lessons.Lesson, o checker.Outcome) []string {
 	if o.Diagnosis == nil {
 		return nil
@@ -54,13 +54,18 @@ func (a *app) looksLike(l lessons.Lesson, o checker.Outcome) []string {
 	if err != nil {
 		return nil // a lesson without a solution; its verdict stands all the same
 	}
-	var names []string
+	var near []solutions.Pitfall
 	for _, p := range s.Pitfalls {
 		if p.Koan == o.Test && p.Kind == string(o.Diagnosis.Kind) {
-			names = append(names, p.Name)
+			near = append(near, p)
 		}
 	}
-	return names
+	if len(near) > 1 && o.Diagnosis.File == folder(l)+"/"+l.Answer {
+		if answer, err := a.book.answer(l); err == nil { // else they stay in order
+			nearestFirst(near, answer, o.Diagnosis.Line)
+		}
+	}
+	return names(near, func(p solutions.Pitfall) string { return p.Name })
 }
 
 // pitfall finds a pitfall by its name or the beginning of it.

@@ -110,13 +110,17 @@ func (a *app) sayVerdict(v verdict, raw bool) {
 		a.saySuccess(v)
 	case unchecked:
 		a.sayUnchecked(v)
+		if printed := v.raw(); printed != "" && raw {
+			a.out.line("")
+			a.sayRaw(printed)
+		}
 	case failed, untried:
 		a.sayPlace(v)
 		a.out.line("")
 		a.sayFailure(v)
-		if o, ok := v.report.FirstFailure(); ok && raw {
+		if raw {
 			a.out.line("")
-			a.sayRaw(o.Diagnosis)
+			a.sayRaw(v.raw())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"concurrency-koans/checker"
@@ -85,9 +86,12 @@ func (a *app) sayFlaky(l lessons.Lesson, f *checker.Flaky) {
 }
 
 // sayRaw writes what the tools printed, untouched.
-func (a *app) sayRaw(d *checker.Diagnosis) {
+func (a *app) sayRaw(raw string) {
 	a.out.line("%s", styleFaint.Render("--- output ---"))
-	a.out.stream.Write([]byte(strings.TrimRight(d.Raw, "\n") + "\n")) // not a.out: it may hold anything
+	io.WriteString(a.out.stream, raw) // not a.out: it may hold anything
+	if raw != "" && !strings.HasSuffix(raw, "\n") {
+		a.out.line("")
+	}
 	a.out.line("%s", styleFaint.Render("--- end ---"))
 }
 

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"path"
 
 	"github.com/spf13/cobra"
 
+	"concurrency-koans/checker"
 	"concurrency-koans/checker/journal"
 	"concurrency-koans/lessons"
 )
@@ -33,13 +35,14 @@ nearly the code.`,
 }
 
 func (a *app) hint(ctx context.Context, l lessons.Lesson, again bool) error {
-	k, ok, err := a.failing(ctx, l)
-	if err != nil || !ok {
+	k, d, err := a.failing(ctx, l)
+	if err != nil || k.Test == "" {
 		return err
 	}
 	_, n := koanOf(l, k.Test)
 	a.out.text(0, styleTitle.Render(fmt.Sprintf("Lesson %d, koan %d of %d: %s", l.Number, n, len(l.Koans), k.Title)))
 	shown := a.hintsShown(l, k)
+	a.sayFailsAs(d, again && shown > 0 || shown < len(k.Hints))
 	if again {
 		for i := range shown {
 			if err := a.sayHint(k, i+1); err != nil {
@@ -85,39 +88,68 @@ func (a *app) sayHint(k lessons.Koan, number int) error {
 	return a.sayMarkdown(k.Hints[number-1])
 }
 
-// failing returns the koan of a lesson that fails now. Where there is none it
-// has said why.
-func (a *app) failing(ctx context.Context, l lessons.Lesson) (lessons.Koan, bool, error) {
+// failsAs says in what way a koan fails for which its hints may not be meant:
+// they are about what to build, and not about every way to go wrong there.
+var failsAs = map[checker.Kind]string{
+	checker.Race:     "fails as a data race",
+	checker.Leak:     "fails as a leak",
+	checker.Deadlock: "fails as a deadlock",
+	checker.Stuck:    "is stuck",
+	checker.Panic:    "fails as a panic",
+	checker.Crash:    "fails as a crash",
+}
+
+// sayFailsAs points from the hints to a diagnosis that says more than they can,
+// so that nobody looks into them for what it has told.
+func (a *app) sayFailsAs(d *checker.Diagnosis, hints bool) {
+	if d == nil || failsAs[d.Kind] == "" {
+		return
+	}
+	words := "It " + failsAs[d.Kind]
+	if d.Line > 0 {
+		words += fmt.Sprintf(" at %s:%d", path.Base(d.File), d.Line)
+	}
+	if hints {
+		words += "; the hints below are about the koan"
+	}
+	a.out.text(0, words+".")
+}
+
+// failing returns the koan of a lesson that fails now, and the diagnosis if the
+// lesson has been begun. Where there is none it has said why, and the koan is
+// the zero one.
+func (a *app) failing(ctx context.Context, l lessons.Lesson) (lessons.Koan, *checker.Diagnosis, error) {
+	none := lessons.Koan{}
 	book, err := a.workbook()
 	if err != nil {
-		return lessons.Koan{}, false, err
+		return none, nil, err
 	}
 	if book.isUntouched(l) {
-		return l.Koans[0], true, nil
+		return l.Koans[0], nil, nil
 	}
 	if passed, _ := a.hasPassed(l); passed {
 		a.sayNothingToHint(l)
-		return lessons.Koan{}, false, nil
+		return none, nil, nil
 	}
 	verdicts, err := a.judge(ctx, l)
 	if err != nil {
-		return lessons.Koan{}, false, err
+		return none, nil, err
 	}
 	v := verdicts[0]
 	if v.status == unchecked {
-		return lessons.Koan{}, false, v.err
+		return none, nil, v.err
 	}
 	o, ok := v.report.FirstFailure()
 	switch {
 	case !ok:
 		a.sayNothingToHint(l)
-		return lessons.Koan{}, false, nil
+		return none, nil, nil
 	case refused(o):
 		a.sayFailure(v)
-		return lessons.Koan{}, false, errNotYet
+		return none, nil, errNotYet
 	}
 	k, _ := koanOf(l, o.Test)
-	return k, true, nil
+	return k, o.Diagnosis, nil
 }
 
 func (a *app) sayNothingToHint(l lessons.Lesson) {

@@ -27,6 +27,19 @@ type verdict struct {
 	err    error          // why a lesson is unchecked
 }
 
+// raw is what the tools printed about the first failure, or about why there is
+// no verdict.
+func (v verdict) raw() string {
+	if o, ok := v.report.FirstFailure(); ok && o.Diagnosis != nil {
+		return o.Diagnosis.Raw
+	}
+	var env *checker.EnvironmentError
+	if errors.As(v.err, &env) {
+		return env.Raw
+	}
+	return ""
+}
+
 // interactiveSoak is how long an answer that has passed is run again while the
 // learner waits. A lesson's koans take some 20 ms, so this makes half a dozen
 // runs over several GOMAXPROCS: what fails every third time is caught, and the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"concurrency-koans/checker"
@@ -105,7 +106,13 @@ func (a *app) sayKoan(v verdict) {
 	}
 	k, n := koanOf(l, o.Test)
 	row := a.out.path(v.report)
-	a.out.line("%s   koan %d of %d, step %d: %s", row, n, len(l.Koans), k.Step, stepTitle(l, k.Step))
+	words := fmt.Sprintf("koan %d of %d, step %d: %s", n, len(l.Koans), k.Step, stepTitle(l, k.Step))
+	if line := row + "   " + words; ansi.StringWidth(line) <= a.out.width {
+		a.out.line("%s", line)
+	} else {
+		a.out.line("%s", row)
+		a.out.text(0, words)
+	}
 	a.out.line("")
 	a.out.text(2, styleTitle.Render(k.Title))
 }
@@ -140,7 +147,7 @@ func (a *app) sayFailure(v verdict) {
 
 // mostLikenesses is how many pitfalls are named after a failure. More would be
 // a list to read, and no help.
-const mostLikenesses = 3
+const mostLikenesses = 2
 
 // ways are the commands that lead on from a failed koan.
 func (a *app) ways(l lessons.Lesson, o checker.Outcome) []pair {

@@ -45,6 +45,7 @@ type LessonReport struct {
 type ErrorReport struct {
 	Problem string `json:"problem"`
 	Remedy  string `json:"remedy,omitempty"`
+	Raw     string `json:"raw,omitempty"` // with --raw only: what the tools printed
 }
 
 // A KoanReport is the outcome of one koan.
@@ -76,8 +77,18 @@ type DiagnosisReport struct {
 	Summary string   `json:"summary"`
 	Detail  []string `json:"detail"`
 	Raw     string   `json:"raw,omitempty"` // with --raw only: what the tools printed
-	// Pitfalls name the wrong answers of the lesson that fail in the same way.
+	// Pitfalls name the wrong answers of the lesson that fail in the same way,
+	// the one that is most like the learner's first.
 	Pitfalls []string `json:"pitfalls"`
+	// Goroutines are those that have to do with the lesson, in groups; the one
+	// that the diagnosis points at comes first. They are absent where the
+	// diagnosis is not about goroutines.
+	Goroutines []GoroutineReport `json:"goroutines,omitempty"`
+	// GroupsLeftOut counts the groups of goroutines beyond the fiftieth.
+	GroupsLeftOut int `json:"groups_left_out,omitempty"`
+	// Races are at most fifty, and absent from what is no data race. One that
+	// the runtime has seen without the race detector has none.
+	Races []RaceReport `json:"races,omitempty"`
 }
 
 // newReport makes the report on verdicts.
@@ -101,6 +112,9 @@ func (a *app) newReport(all []verdict, raw bool) Report {
 			if e.err != nil {
 				l.Error.Problem += " (" + e.err.Error() + ")"
 			}
+			if raw {
+				l.Error.Raw = v.raw()
+			}
 		}
 		for _, o := range v.report.Koans {
 			l.Koans = append(l.Koans, a.newKoanReport(v.lesson, o, raw))
@@ -121,7 +135,9 @@ func (a *app) newKoanReport(lesson lessons.Lesson, o checker.Outcome, raw bool) 
 			Kind: string(d.Kind), File: d.File, Line: d.Line, Summary: d.Summary,
 			Detail:   append([]string{}, d.Detail...),
 			Pitfalls: append([]string{}, a.looksLike(lesson, o)...),
+			Races:    races(lesson, d),
 		}
+		k.Diagnosis.Goroutines, k.Diagnosis.GroupsLeftOut = goroutines(lesson, d)
 		if raw {
 			k.Diagnosis.Raw = d.Raw
 		}
