@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"concurrency-koans/checker/assertion"
 	"concurrency-koans/checker/dump"
 )
 
@@ -18,7 +19,7 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	text := string(sec.text)
 	crash, crashed := dump.FindCrash(sec.text)
 	races := dump.Races(sec.text)
-	failures := parseFailures(text)
+	failures := assertion.Parse(text)
 
 	var d *Diagnosis
 	switch {
@@ -64,9 +65,9 @@ const goleakReport = "found unexpected goroutines"
 
 // hasWords reports whether a koan's own assertion has failed; goleak's report
 // also comes as a failure.
-func hasWords(failures []failure) bool {
+func hasWords(failures []assertion.Failure) bool {
 	for _, f := range failures {
-		if !strings.Contains(f.said, goleakReport) && !strings.Contains(f.said, "race detected during execution") {
+		if !strings.Contains(f.Said, goleakReport) && !strings.Contains(f.Said, "race detected during execution") {
 			return true
 		}
 	}
@@ -259,26 +260,26 @@ func forged(text, test string) bool {
 }
 
 // diagnoseAssertion puts the koan's words first and what testify found behind.
-func (s *Session) diagnoseAssertion(test string, failures []failure) *Diagnosis {
+func (s *Session) diagnoseAssertion(test string, failures []assertion.Failure) *Diagnosis {
 	d := &Diagnosis{Kind: Assertion, Summary: "The koan failed without a word."}
 	for _, f := range failures {
-		if f.said == "" && len(f.outcome) == 0 {
+		if f.Said == "" && len(f.Outcome) == 0 {
 			continue
 		}
-		said := strings.TrimSpace(f.said)
+		said := strings.TrimSpace(f.Said)
 		first, rest, _ := strings.Cut(said, "\n")
 		d.Summary = sentence(clip(first))
 		if said == "" {
-			d.Summary = sentence(clip(f.outcome[0]))
+			d.Summary = sentence(clip(f.Outcome[0]))
 		}
 		for line := range strings.SplitSeq(rest, "\n") {
 			if line = strings.TrimSpace(line); line != "" && len(d.Detail) < 6 {
 				d.Detail = append(d.Detail, clip(line))
 			}
 		}
-		d.Detail = append(d.Detail, f.comparison()...)
+		d.Detail = append(d.Detail, f.Comparison()...)
 		d.File, d.Line = s.p.file(s.p.Answer), s.named(d.Summary)
-		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.line})))
+		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.Line})))
 		break
 	}
 	return d
@@ -291,6 +292,19 @@ func (s *Session) koanFile(test string) string {
 		}
 	}
 	return ""
+}
+
+// clip shortens a line that would fill a screen.
+func clip(line string) string { return shorten(line, 600) }
+
+// brief shortens a line that tells where rather than what.
+func brief(line string) string { return shorten(line, 62) }
+
+func shorten(line string, most int) string {
+	if r := []rune(line); len(r) > most {
+		return string(r[:most-2]) + " …"
+	}
+	return line
 }
 
 // funcLine matches the beginning of a function or method, and finds its name.
