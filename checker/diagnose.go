@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"concurrency-koans/checker/assertion"
 	"concurrency-koans/checker/dump"
+	"concurrency-koans/checker/trap"
 )
 
 // diagnose explains why a koan failed, from what its run has left.
@@ -28,7 +30,7 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	case run.excess == overTime:
 		d = s.diagnoseStuck(dump.Goroutines(sec.text), s.c.limits(), run.usage)
 	case run.excess != "":
-		d = s.diagnoseExcess(run, dump.Goroutines(sec.text))
+		d = s.diagnoseExcess(run, sec, dump.Goroutines(sec.text))
 	case forged(text, sec.test) || forged(string(run.preamble.text), ""):
 		d = &Diagnosis{Kind: Crash, File: s.p.file(s.p.Answer), Line: s.forges(),
 			Summary: "Your code prints lines that look like the output of go test.",
@@ -40,9 +42,9 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	case hasWords(failures):
 		d = s.diagnoseAssertion(sec.test, failures)
 	case strings.Contains(text, goleakReport):
-		d = s.diagnoseLeak(dump.Goroutines(sec.text))
+		d = s.diagnoseLeak(sec.test, dump.Goroutines(sec.text))
 	case crashed && strings.HasPrefix(crash.Message, "deadlock: main bubble goroutine has exited"):
-		d = s.diagnoseLeak(crash.Goroutines)
+		d = s.diagnoseLeak(sec.test, crash.Goroutines)
 	case crashed && (strings.HasPrefix(crash.Message, "deadlock: ") || strings.HasPrefix(crash.Message, "all goroutines are asleep")):
 		d = s.diagnoseDeadlock(crash.Goroutines)
 	case crashed:
@@ -96,13 +98,37 @@ func (s *Session) crashFrame(crash dump.Crash) (dump.Frame, bool) {
 	}
 	g := crash.Goroutines[0]
 	frames := g.Frames
-	if strings.HasPrefix(crash.Message, "stack overflow") && len(frames) > 1 {
-		frames = frames[1:] // the innermost call has not come to its first line
+	switch {
+	case strings.HasPrefix(crash.Message, "stack overflow"):
+		if f, ok := s.repeated(frames); ok {
+			return f, true
+		}
+	case strings.HasPrefix(crash.Message, "runtime error: range function continued iteration"):
+		// The loop is innocent: it is the sequence that has called yield again.
+		if i := slices.IndexFunc(frames, s.own); i >= 0 {
+			if f, ok := s.firstOwn(frames[i+1:]); ok {
+				return f, true
+			}
+		}
 	}
 	if f, ok := s.firstOwn(frames); ok {
 		return f, true
 	}
 	return g.CreatedBy, s.own(g.CreatedBy)
+}
+
+// repeated returns the learner's frame that calls itself, by way of others or
+// not: the one that a stack without end has most often in it.
+func (s *Session) repeated(frames []dump.Frame) (most dump.Frame, ok bool) {
+	count := map[dump.Frame]int{}
+	for _, f := range frames {
+		if f = (dump.Frame{Func: f.Func, File: f.File, Line: f.Line}); s.own(f) {
+			if count[f]++; count[f] > count[most] {
+				most = f
+			}
+		}
+	}
+	return most, count[most] > 1
 }
 
 // A lesson of the runtime: what a panic or a fatal error of concurrency means.
@@ -148,12 +174,85 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 		d.Detail = append(d.Detail, s.quote(f))
 		d.Detail = append(d.Detail, s.closedAt(f, message)...)
 	}
+	if t, ok := s.crashTrap(crash, message); ok {
+		d.blame(s, t)
+	}
 	if len(crash.Goroutines) > 0 {
 		if g := crash.Goroutines[0]; s.own(g.CreatedBy) {
 			d.Detail = append(d.Detail, "in the goroutine started at "+s.quote(g.CreatedBy))
 		}
 	}
 	return d
+}
+
+// crashTrap finds what in the source a panic or fatal error comes from.
+func (s *Session) crashTrap(crash dump.Crash, message string) (trap.Trap, bool) {
+	traps := s.traps()
+	always := func(trap.Trap) bool { return true }
+	f, _ := s.crashFrame(crash)
+	x, known := s.site(f)
+	switch {
+	case strings.HasPrefix(message, "sync: negative WaitGroup counter"):
+		return suspect(traps, always, trap.DoneInGo, trap.DoneTwice, trap.CopiedLock, trap.CountedOnce, trap.AddInside)
+	case strings.Contains(message, "of unlocked"):
+		return suspect(traps, always, trap.UnlockTwice, trap.CopiedLock)
+	case strings.HasPrefix(message, "close of nil channel"):
+		channel := ""
+		if known {
+			channel = x.closedHere()
+		}
+		if t, ok := suspect(traps, func(t trap.Trap) bool { return sameThing(t.On, channel) }, trap.NeverMade, trap.Shadowed); ok {
+			return t, true
+		}
+		return suspect(traps, always, trap.NeverMade)
+	case strings.HasSuffix(message, "nil pointer dereference"):
+		return suspect(traps, always, trap.ValueWithoutCheck)
+	case strings.HasSuffix(message, "closed channel"):
+		return s.wrongClose(f, message)
+	case crash.Kind == dump.Panic && !strings.HasPrefix(message, "runtime error: "):
+		return suspect(traps, always, trap.RecoverTooDeep)
+	}
+	return trap.Trap{}, false
+}
+
+// wrongClose finds the close that is to blame when a goroutine has sent on, or
+// closed, a closed channel: one in another function than the sends.
+func (s *Session) wrongClose(f dump.Frame, message string) (trap.Trap, bool) {
+	x, ok := s.site(f)
+	if !ok {
+		return trap.Trap{}, false
+	}
+	channel := x.closedHere()
+	if strings.HasPrefix(message, "send") {
+		if channel = x.sends(); channel == "" || x.decl == nil || !x.decl.Name.IsExported() {
+			// A function sends for others: its caller knows the channel.
+			if y, ok := s.callerOf(f); ok {
+				x, channel = y, y.channelArgument()
+			}
+		}
+	}
+	if channel == "" {
+		return trap.Trap{}, false
+	}
+	var ofReceivers []int
+	for _, line := range x.closes(channel) {
+		y, ok := s.site(dump.Frame{File: s.p.file(s.p.Answer), Line: line})
+		switch {
+		case !ok:
+		case strings.HasPrefix(message, "close"):
+			if !y.sendsOn(channel) && y.receivesIn(channel) {
+				ofReceivers = append(ofReceivers, line)
+			}
+		case y.inLoopHere():
+			return trap.Trap{Line: line, Says: fmt.Sprintf("This closes %s in a loop, and the next round sends on it.", quoted(channel))}, true
+		case y.body == y.decl && !y.sendsOn(channel) && !strings.Contains(channel, "."):
+			return trap.Trap{Line: line, Says: fmt.Sprintf("This closes %s when %s returns, and the goroutine that sends on it goes on.", quoted(channel), y.decl.Name.Name)}, true
+		}
+	}
+	if len(ofReceivers) != 1 {
+		return trap.Trap{}, false
+	}
+	return trap.Trap{Line: ofReceivers[0], Says: fmt.Sprintf("This closes %s in the function that receives from it. The sender knows when nothing more comes.", quoted(channel))}, true
 }
 
 // closedAt tells where the channel is closed that a line could not send on, or
@@ -176,7 +275,7 @@ func (s *Session) closedAt(f dump.Frame, message string) (detail []string) {
 }
 
 // diagnoseExcess explains why the checker ended the process.
-func (s *Session) diagnoseExcess(run *koanRun, all []dump.Goroutine) *Diagnosis {
+func (s *Session) diagnoseExcess(run *koanRun, sec *section, all []dump.Goroutine) *Diagnosis {
 	limits := s.c.limits()
 	d := &Diagnosis{Kind: Crash, Goroutines: all}
 	groups := s.groups(all)
@@ -197,6 +296,10 @@ func (s *Session) diagnoseExcess(run *koanRun, all []dump.Goroutine) *Diagnosis 
 			d.at(s, from)
 			d.Summary = fmt.Sprintf("Your code starts goroutines without end: there were %d of them from %s when it was stopped for using more than %s of memory.",
 				g.count, place(from), bytesSize(limits.Memory))
+			if x, ok := s.site(from); ok && x.loopAround() > 0 {
+				d.Line = x.loopAround()
+				d.Detail = append(d.Detail, "the loop that starts them: "+s.quote(dump.Frame{File: from.File, Line: d.Line}))
+			}
 			return d
 		}
 	}
@@ -204,7 +307,21 @@ func (s *Session) diagnoseExcess(run *koanRun, all []dump.Goroutine) *Diagnosis 
 		d.at(s, groups[0].where)
 		d.Detail = append(d.Detail, "when it was stopped: "+s.quote(groups[0].where))
 	}
+	if run.excess == overOutput {
+		if t, ok := suspect(s.traps(), func(trap.Trap) bool { return true }, trap.PrintInLoop); ok {
+			d.blame(s, t)
+		}
+		if out := lastLine(sec.text); out != "" {
+			d.Detail = append(d.Detail, "it printed: "+brief(out))
+		}
+	}
 	return d
+}
+
+// lastLine is the last whole line of what was printed.
+func lastLine(text []byte) string {
+	text = bytes.TrimRight(text, "\n")
+	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
 
 func bytesSize(n int64) string {
@@ -278,7 +395,11 @@ func (s *Session) diagnoseAssertion(test string, failures []assertion.Failure) *
 			}
 		}
 		d.Detail = append(d.Detail, f.Comparison()...)
-		d.File, d.Line = s.p.file(s.p.Answer), s.named(d.Summary)
+		subject := s.subject(test, f)
+		d.File, d.Line = s.p.file(s.p.Answer), s.functionLines()[subject]
+		if t, ok := s.suspectOf(subject, strings.Join(append([]string{d.Summary}, d.Detail...), "\n")); ok {
+			d.blame(s, t)
+		}
 		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.Line})))
 		break
 	}
@@ -326,17 +447,77 @@ func (s *Session) functionLines() map[string]int {
 	return lines
 }
 
-// named returns the line of the function that a koan's words name first; 0 if
-// they name none.
-func (s *Session) named(words string) int {
+// subject returns the function of the answer that a failed assertion is about:
+// the one that its words say must do something, or else the last that the koan
+// has called before; "" if neither tells.
+func (s *Session) subject(test string, f assertion.Failure) string {
 	lines := s.functionLines()
-	for _, word := range regexp.MustCompile(`\b[A-Z]\w*`).FindAllString(words, -1) {
-		if line := lines[word]; line > 0 {
-			return line
+	first := func(words string) string {
+		for _, word := range exported.FindAllString(words, -1) {
+			for _, name := range []string{word, strings.TrimSuffix(word, "s")} {
+				if lines[name] > 0 {
+					return name
+				}
+			}
+		}
+		return ""
+	}
+	// What comes after the last colon is what must be: "all room was taken:
+	// TrySubmit must return ErrQueueFull".
+	said := strings.Join(strings.Fields(f.Said), " ")
+	if i := strings.LastIndex(said, ": "); i >= 0 {
+		if name := first(said[i:]); name != "" && strings.Contains(said[i:], "must") {
+			return name
 		}
 	}
-	return 0
+	for _, m := range mustDo.FindAllStringSubmatch(said, -1) {
+		if lines[m[1]] > 0 {
+			return m[1]
+		}
+	}
+	if name := first(said); name != "" {
+		return name
+	}
+	if name := s.lastCalled(test, f.Line, lines); name != "" {
+		return name
+	}
+	for _, k := range s.koans {
+		if k.test == test {
+			return k.subject
+		}
+	}
+	return ""
 }
+
+var (
+	exported = regexp.MustCompile(`\b[A-Z]\w*`)
+	mustDo   = regexp.MustCompile(`\b([A-Z]\w*) must\b`)
+)
+
+// lastCalled returns the function of the answer that the koan's text calls last
+// up to a line.
+func (s *Session) lastCalled(test string, line int, lines map[string]int) (name string) {
+	for _, k := range s.koans {
+		if k.test != test {
+			continue
+		}
+		text := strings.Split(string(s.p.Koans[k.file]), "\n")
+		for n := min(line, len(text)) - 1; n >= 0; n-- {
+			for _, m := range calledByKoan.FindAllStringSubmatch(text[n], -1) {
+				if lines[m[1]] > 0 {
+					name = m[1]
+				}
+			}
+			if name != "" || strings.HasPrefix(text[n], "func ") {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// calledByKoan matches a call of a function of the answer: "fan.Merge(".
+var calledByKoan = regexp.MustCompile(`\.([A-Z]\w*)(?:\[[^\]]*\])?\(`)
 
 // declaration returns the line on which the answer declares what a koan is
 // about: the place to look at when no line in particular is wrong. 0 if none.

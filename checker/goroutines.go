@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"concurrency-koans/checker/assertion"
 	"concurrency-koans/checker/dump"
+	"concurrency-koans/checker/trap"
 )
 
 // waits says what a goroutine in a wait state does, after "it" or "still", and
@@ -119,6 +121,25 @@ func (s *Session) startedByOwn(g dump.Goroutine) bool {
 	return false
 }
 
+// vantage is the line of the learner's from which a wait is best understood:
+// where a select that would also end with its ctx stands in a function of its
+// own, used from everywhere, it is the line that has called that.
+func (s *Session) vantage(g group) dump.Frame {
+	if !g.own || s.inCallback(g.Goroutine) {
+		return g.where
+	}
+	x, ok := s.site(g.where)
+	if !ok || x.decl == nil || x.decl.Name.IsExported() || !x.listens() {
+		return g.where
+	}
+	for _, f := range g.Frames {
+		if y, ok := s.site(f); ok && y.decl != nil && y.decl.Name.Name != x.decl.Name.Name {
+			return f
+		}
+	}
+	return g.where
+}
+
 // bottomOwn returns the learner's frame in which a goroutine began.
 func (s *Session) bottomOwn(g dump.Goroutine) dump.Frame {
 	for _, f := range slices.Backward(g.Frames) {
@@ -179,6 +200,14 @@ func (s *Session) story(g group, still string) string {
 	if g.own && s.own(g.CreatedBy) {
 		at = fmt.Sprintf("on line %d", g.where.Line)
 	}
+	if from := s.vantage(g); from != g.where {
+		if x, ok := s.site(g.where); ok {
+			at = fmt.Sprintf("in %s, called at %s", x.decl.Name.Name, place(from))
+			if s.own(g.CreatedBy) {
+				at = fmt.Sprintf("in %s, called on line %d", x.decl.Name.Name, from.Line)
+			}
+		}
+	}
 	return fmt.Sprintf("%s %s%s %s", s.who(g), still, verb, at)
 }
 
@@ -205,16 +234,19 @@ func (s *Session) doing(g group) string {
 }
 
 // diagnoseLeak explains goroutines that are left when a koan has ended.
-func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
+func (s *Session) diagnoseLeak(test string, all []dump.Goroutine) *Diagnosis {
 	d := &Diagnosis{Kind: Leak, Goroutines: all}
 	groups := s.groups(all)
 	groups = slices.DeleteFunc(groups, func(g group) bool { return g.rank(s) == 0 })
 	if len(groups) == 0 {
 		d.Summary = "A goroutine is left behind when the koan has ended."
+		if t, ok := suspect(s.traps(), func(trap.Trap) bool { return true }, trap.PullWithoutStop); ok {
+			d.blame(s, t)
+		}
 		return d
 	}
 	first := groups[0]
-	d.at(s, first.where)
+	d.at(s, s.vantage(first))
 	d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, "still "), hopeless(first.Goroutine)))
 	if x, ok := s.site(first.where); ok {
 		if why := x.whyLeft(first.Goroutine); why != "" {
@@ -222,7 +254,9 @@ func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
 		}
 	}
 	for _, g := range groups {
-		d.Detail = append(d.Detail, s.quote(g.where))
+		if line := s.quote(s.vantage(g)); !slices.Contains(d.Detail, line) {
+			d.Detail = append(d.Detail, line)
+		}
 		if s.own(g.CreatedBy) && g.CreatedBy.Line != g.where.Line {
 			d.Detail = append(d.Detail, "started at "+s.quote(g.CreatedBy))
 		}
@@ -230,86 +264,26 @@ func (s *Session) diagnoseLeak(all []dump.Goroutine) *Diagnosis {
 			break
 		}
 	}
+	if t, ok := s.leakCause(test, first); ok {
+		d.blame(s, t)
+	}
 	if len(groups) > 1 {
 		d.Detail = append(d.Detail, fmt.Sprintf("%d kinds of goroutine are left behind; the first is told above.", len(groups)))
 	}
 	return d
 }
 
-// suspicion ranks wait states by how likely the goroutine is where the deadlock
-// comes from. Who waits for a mutex may hold another one; a worker without work
-// waits to receive, as it should; and who waits for all others explains nothing.
-func suspicion(state string) int {
-	switch {
-	case strings.HasSuffix(state, "Lock"), strings.Contains(state, "nil chan"), strings.Contains(state, "no cases"):
-		return 3
-	case state == "chan send", state == "select":
-		return 2
-	case state == "sync.WaitGroup.Wait":
-		return 0
+// leakCause finds why nobody ends the ctx that a goroutine listens to.
+func (s *Session) leakCause(test string, g group) (trap.Trap, bool) {
+	x, ok := s.site(s.vantage(g))
+	if !ok || x.decl == nil {
+		return trap.Trap{}, false
 	}
-	return 1
-}
-
-// diagnoseDeadlock explains goroutines that all wait for one another.
-func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
-	d := &Diagnosis{Kind: Deadlock, Goroutines: all}
-	groups := s.groups(all)
-	if len(groups) == 0 {
-		d.Summary = "Every goroutine waits, and nothing can ever wake one of them."
-		return d
+	if t, ok := suspect(s.traps(), func(t trap.Trap) bool { return t.Func == x.decl.Name.Name }, trap.OwnContext, trap.LostCancel); ok && g.State == "select" {
+		return t, true
 	}
-	// Of those who wait at several places for one mutex, the few hold it and the
-	// many queue for it.
-	slices.SortStableFunc(groups, func(a, b group) int {
-		return cmp.Or(suspicion(b.State)-suspicion(a.State), b.rank(s)-a.rank(s), a.count-b.count)
-	})
-	if i := slices.IndexFunc(groups, s.holdsUpReader); i >= 0 {
-		g := groups[i]
-		d.at(s, g.where)
-		x, _ := s.site(g.where)
-		d.Summary = fmt.Sprintf("%s itself waits at %s, so it never returns its channel, and nobody can read from it.", x.decl.Name.Name, place(g.where))
-		d.Detail = []string{s.quote(g.where), "Wait in a goroutine of its own, and return the channel at once."}
-		return d
-	}
-	first := groups[0]
-	if first.rank(s) > 0 {
-		d.at(s, first.where)
-	}
-	var stories []string
-	for _, g := range groups[:min(len(groups), 4)] {
-		stories = append(stories, s.story(g, ""))
-		d.Detail = append(d.Detail, s.quote(g.where))
-		if x, ok := s.site(g.where); ok && strings.HasSuffix(g.State, "Lock") && !s.inCallback(g.Goroutine) {
-			if why := x.whyLocked(g.State); why != "" {
-				d.Detail = append(d.Detail, "  "+why)
-			}
-		}
-	}
-	d.Summary = sentence("nothing can go on: " + strings.Join(stories, "; "))
-	if len(groups) == 1 {
-		d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, ""), hopeless(first.Goroutine)))
-	}
-	return d
-}
-
-// holdsUpReader reports whether a goroutine of the koan waits for a WaitGroup in
-// a function that has a channel to return: what it waits for most often waits
-// for a reader of that channel.
-func (s *Session) holdsUpReader(g group) bool {
-	if g.State != "sync.WaitGroup.Wait" || !g.own || s.startedByOwn(g.Goroutine) {
-		return false
-	}
-	x, ok := s.site(g.where)
-	if !ok || x.decl == nil || x.body != x.decl || x.decl.Type.Results == nil {
-		return false
-	}
-	for _, r := range x.decl.Type.Results.List {
-		if strings.Contains(printNode(r.Type), "chan ") {
-			return true
-		}
-	}
-	return false
+	subject := s.subject(test, assertion.Failure{})
+	return suspect(s.traps(), func(t trap.Trap) bool { return t.Func == subject }, trap.NeverMentioned)
 }
 
 // diagnoseStuck explains a koan that ran out of time.
@@ -334,6 +308,14 @@ func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) 
 	if first.rank(s) > 0 {
 		d.at(s, first.where)
 	}
+	if !spins {
+		// What sleeps by itself is nearer to the cause than what waits for it.
+		asleep := func(g group) bool { return g.own && g.State == "sleep" && !s.inCallback(g.Goroutine) }
+		if i := slices.IndexFunc(groups, asleep); i >= 0 {
+			first = groups[i]
+			d.at(s, first.where)
+		}
+	}
 	if spins && first.own {
 		in := function(s.bottomOwn(first.Goroutine))
 		d.Summary = sentence(fmt.Sprintf("%s in %s, on or near line %d", after, in, first.where.Line))
@@ -341,6 +323,10 @@ func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) 
 			// The line where a spin is met is chance; the loop is not.
 			d.Line = x.loop()
 			d.Summary = sentence(fmt.Sprintf("%s in the loop on line %d", after, d.Line))
+			inLoop := func(t trap.Trap) bool { return t.Func == x.decl.Name.Name && t.Line >= d.Line }
+			if t, ok := suspect(s.traps(), inLoop, trap.BreakInSelect, trap.DefaultInLoop, trap.ValueWithoutCheck); ok {
+				d.blame(s, t)
+			}
 		}
 	} else {
 		d.Summary = sentence(fmt.Sprintf("%s: %s", after, s.story(first, "")))

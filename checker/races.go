@@ -27,9 +27,9 @@ func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
 			f, _ = s.firstKoan(a.Stack)
 		}
 		places[i], does[i] = f, verb(a)
-		if s.own(f) && d.Line == 0 {
-			d.at(s, f)
-		}
+	}
+	if i := s.likelier(places, race.Accesses); i >= 0 {
+		d.at(s, places[i])
 	}
 	what := s.shared(places)
 	d.Summary = fmt.Sprintf("Two goroutines use %s, and nothing orders them: one %s it at %s, the other %s it at %s.",
@@ -57,6 +57,36 @@ func (s *Session) diagnoseRace(races []dump.Race) *Diagnosis {
 	}
 	d.Detail = append(d.Detail, "A channel, a mutex or waiting for the goroutine's end would order them.")
 	return d
+}
+
+// likelier returns the access that is likelier the mistake, -1 if neither is in
+// the learner's code: the one without the lock that the other has, the send and
+// not the close, or else the write.
+func (s *Session) likelier(places [2]dump.Frame, accesses [2]dump.Access) int {
+	first, second := s.own(places[0]), s.own(places[1])
+	switch {
+	case !first && !second:
+		return -1
+	case first != second:
+		return boolToInt(second)
+	}
+	a, okA := s.site(places[0])
+	b, okB := s.site(places[1])
+	if okA && okB {
+		if lockedA, lockedB := a.lockedAnything(), b.lockedAnything(); lockedA != lockedB {
+			return boolToInt(lockedA)
+		}
+		if a.closedHere() != "" && b.sends() != "" {
+			return 1
+		}
+		if b.closedHere() != "" && a.sends() != "" {
+			return 0
+		}
+	}
+	if okA && okB && a.decl != nil && b.decl != nil && a.decl.Name.Name == b.decl.Name.Name {
+		return boolToInt(places[1].Line < places[0].Line) // to look and then to act is one mistake
+	}
+	return boolToInt(!accesses[0].Write && accesses[1].Write)
 }
 
 // shared names what two lines have in common, if one of them writes to it.

@@ -120,7 +120,22 @@ func receiverOf(n ast.Node, methods ...string) string {
 // heldSince returns the line on which the function around the line has locked
 // the mutex and not unlocked it before the line, as far as its own statements
 // tell, without those of functions within it; 0 if it has not.
-func (x site) heldSince(mutex string) (line int) {
+func (x site) heldSince(mutex string) int {
+	return x.lockedBy(func(name string) bool { return name == mutex })
+}
+
+// lockedAnything reports whether any mutex is held at the line.
+func (x site) lockedAnything() bool {
+	return x.lockedBy(func(name string) bool { return name != "" }) > 0
+}
+
+// heldSinceAny is heldSince for a mutex that another function calls by this
+// name: its receiver may be called otherwise here.
+func (x site) heldSinceAny(mutex string) int {
+	return x.lockedBy(func(name string) bool { return sameThing(name, mutex) })
+}
+
+func (x site) lockedBy(is func(string) bool) (line int) {
 	ast.Inspect(x.body, func(n ast.Node) bool {
 		switch n.(type) {
 		case nil:
@@ -135,10 +150,10 @@ func (x site) heldSince(mutex string) (line int) {
 		if x.lineOf(n) >= x.line {
 			return n == x.body || !isStatement(n)
 		}
-		switch mutex {
-		case receiverOf(n, "Lock", "RLock"):
+		switch {
+		case is(receiverOf(n, "Lock", "RLock")):
 			line = x.lineOf(n)
-		case receiverOf(n, "Unlock", "RUnlock"):
+		case is(receiverOf(n, "Unlock", "RUnlock")):
 			line = 0
 		}
 		return true
@@ -212,11 +227,163 @@ func (x site) closedHere() string {
 	})
 }
 
+// rangedHere names what the loop that begins on the line ranges over.
+func (x site) rangedHere() string {
+	return x.onLine(func(n ast.Node) string {
+		if r, ok := n.(*ast.RangeStmt); ok {
+			return name(r.X)
+		}
+		return ""
+	})
+}
+
+// channelArgument names the channel that the line gives to a function which
+// sends for it, as send(ctx, out, v) does: the second of several arguments.
+func (x site) channelArgument() string {
+	return x.onLine(func(n ast.Node) string {
+		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 3 {
+			return name(call.Args[1])
+		}
+		return ""
+	})
+}
+
+// sendsOn reports whether the innermost function around the line sends on the
+// channel, or gives it to a function that may.
+func (x site) sendsOn(channel string) (found bool) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return n == x.body
+		case *ast.SendStmt:
+			found = found || name(n.Chan) == channel
+		case *ast.CallExpr:
+			for _, arg := range n.Args {
+				found = found || name(n.Fun) != "close" && name(arg) == channel
+			}
+		}
+		return !found
+	})
+	return found
+}
+
+// receivesIn reports whether the innermost function around the line receives
+// from the channel, or ranges over it.
+func (x site) receivesIn(channel string) (found bool) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.UnaryExpr:
+			found = found || n.Op == token.ARROW && name(n.X) == channel
+		case *ast.RangeStmt:
+			found = found || strings.Contains(name(n.X), channel)
+		}
+		return !found
+	})
+	return found
+}
+
+// inLoopHere reports whether the line stands in a loop of its function, so that
+// it may come again; a deferred call does not count.
+func (x site) inLoopHere() bool {
+	deferred := x.onLine(func(n ast.Node) string {
+		if _, ok := n.(*ast.DeferStmt); ok {
+			return "defer"
+		}
+		return ""
+	})
+	return deferred == "" && x.loop() > 0
+}
+
+// loopAround returns the line of the loop that starts the goroutine in whose
+// function the line stands; 0 if there is none.
+func (x site) loopAround() (line int) {
+	lit, ok := x.body.(*ast.FuncLit)
+	if !ok || x.decl == nil {
+		return 0
+	}
+	x.body, x.line = x.decl, x.lineOf(lit)
+	return x.loopBefore()
+}
+
+// inDecl reports whether a line is in the declared function around this one.
+func (x site) inDecl(line int) bool {
+	return x.decl != nil && x.lineOf(x.decl) <= line && line <= x.fset.Position(x.decl.End()).Line
+}
+
+// receivesAfter returns the first line behind this one, in the declared
+// function around it, that receives from the channel, or from any if that has no
+// name; 0 if none does, or if one before it does.
+func (x site) receivesAfter(channel string) (line int) {
+	if x.decl == nil {
+		return 0
+	}
+	before := false
+	ast.Inspect(x.decl, func(n ast.Node) bool {
+		from := ""
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return channel != ""
+		case *ast.UnaryExpr:
+			if n.Op == token.ARROW {
+				from = name(n.X)
+			}
+		case *ast.RangeStmt:
+			from = name(n.X)
+			if call, ok := n.X.(*ast.CallExpr); ok && len(call.Args) == 2 {
+				from = name(call.Args[1]) // each(ctx, in)
+			}
+		}
+		if from == "" || channel != "" && from != channel {
+			return true
+		}
+		_, ranges := n.(*ast.RangeStmt)
+		if at := x.lineOf(n); at > x.line && line == 0 {
+			line = at
+		} else if at < x.line && (channel != "" || !ranges) { // a range may be over anything
+			before = true
+		}
+		return true
+	})
+	if before {
+		return 0
+	}
+	return line
+}
+
+// listens reports whether the select on the line has a case for the end of a ctx.
+func (x site) listens() bool {
+	cases, _ := x.selects()
+	return slices.ContainsFunc(cases, func(c string) bool { return strings.Contains(c, ".Done()") })
+}
+
 // loop returns the line of the innermost loop around the line, 0 if there is
 // none in its function.
 func (x site) loop() (line int) {
 	ast.Inspect(x.body, func(n ast.Node) bool {
 		if n == nil || x.lineOf(n) > x.line || x.fset.Position(n.End()).Line < x.line {
+			return false
+		}
+		switch n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			line = x.lineOf(n)
+		}
+		return true
+	})
+	if line == 0 && x.decl != nil && x.body != x.decl && x.lineOf(x.body) == x.line {
+		// The line starts a goroutine: it is the loop around that which spins.
+		x.body = x.decl
+		return x.loopBefore()
+	}
+	return line
+}
+
+// loopBefore is loop for a line on which a function literal begins.
+func (x site) loopBefore() (line int) {
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		if n == nil || x.lineOf(n) > x.line || x.fset.Position(n.End()).Line < x.line {
+			return false
+		}
+		if _, ok := n.(*ast.FuncLit); ok && x.lineOf(n) == x.line {
 			return false
 		}
 		switch n.(type) {
@@ -376,3 +543,24 @@ func (x site) mentions(what string) bool {
 
 // quoted marks a name of the learner's in a sentence.
 func quoted(name string) string { return "`" + name + "`" }
+
+// callerOf returns the site that has called the function in which a frame
+// stands: the first line of the answer that does.
+func (s *Session) callerOf(f dump.Frame) (site, bool) {
+	x, ok := s.site(f)
+	if !ok || x.decl == nil {
+		return site{}, false
+	}
+	called := x.decl.Name.Name
+	for _, line := range s.find(func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		id, ok := call.Fun.(*ast.Ident)
+		return ok && id.Name == called
+	}) {
+		return s.site(dump.Frame{File: f.File, Line: line})
+	}
+	return site{}, false
+}

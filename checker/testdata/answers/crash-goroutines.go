@@ -20,7 +20,7 @@ func Send(ctx context.Context, n int) <-chan int {
 }
 
 func Count(n int) int {
-	for {
-		go func() { select {} }() // here
+	for { // here
+		go func() { select {} }()
 	}
 }
