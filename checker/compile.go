@@ -73,6 +73,10 @@ func (s *Session) diagnoseBuild(out []byte, err error) (*Diagnosis, error) {
 	case len(own) > 0:
 		d.File, d.Line = s.p.file(own[0].file), own[0].line
 		d.Summary = sentence(own[0].text)
+		if plain := plainly(own[0].text); plain != "" {
+			d.Summary = plain
+			d.Detail = append(d.Detail, "the compiler: "+own[0].text)
+		}
 		if len(own) > 1 {
 			d.Detail = append(d.Detail, fmt.Sprintf("The compiler has %d more complaints; the first often causes the rest.", len(own)-1))
 		}
@@ -89,6 +93,30 @@ func (s *Session) diagnoseBuild(out []byte, err error) (*Diagnosis, error) {
 		return nil, unexplained(out)
 	}
 	return d, nil
+}
+
+// What the compiler says most often to those who learn Go, in plain words.
+var inPlainWords = []struct {
+	said *regexp.Regexp
+	tell string
+}{
+	{regexp.MustCompile(`^declared and not used: (\S+)$`), "`$1` is declared and never used, and Go does not allow that."},
+	{regexp.MustCompile(`^undefined: (\S+)$`), "Nothing is called `$1` here. Is it misspelt, or is an import missing?"},
+	{regexp.MustCompile(`^("[^"]+") imported and not used$`), "The import $1 is not used, and Go does not allow that. Take it out."},
+	{regexp.MustCompile(`^("[^"]+") imported as (\S+) and not used$`), "The import $1 is not used, and Go does not allow that. Take it out."},
+	{regexp.MustCompile(`^missing return$`), "This function has a result, and can come to its end without a return."},
+	{regexp.MustCompile(`^no new variables on left side of :=$`), "All of these variables are declared already: write = and not :=."},
+	{regexp.MustCompile(`^assignment mismatch: (.*) but (.*) returns? (.*)$`), "Here are $1, and $2 returns $3."},
+}
+
+// plainly says what the compiler means, "" where its own words are the best.
+func plainly(said string) string {
+	for _, p := range inPlainWords {
+		if p.said.MatchString(said) {
+			return p.said.ReplaceAllString(said, p.tell)
+		}
+	}
+	return ""
 }
 
 // A need is a declaration of the skeleton that the answer lacks or has changed.

@@ -67,27 +67,77 @@ func (s *Session) diagnoseDeadlock(all []dump.Goroutine) *Diagnosis {
 	if first.rank(s) > 0 {
 		d.at(s, s.vantage(first))
 	}
-	var stories []string
-	for _, g := range groups[:min(len(groups), 3)] {
-		stories = append(stories, s.story(g, ""))
-		d.Detail = append(d.Detail, s.quote(s.vantage(g)))
-		if x, ok := s.site(g.where); ok && !explained && strings.HasSuffix(g.State, "Lock") && !s.inCallback(g.Goroutine) {
-			if why := x.whyLocked(g.State); why != "" {
-				d.Detail = append(d.Detail, "  "+why)
-			}
-		}
-	}
-	d.Summary = sentence("nothing can go on: " + strings.Join(stories, "; "))
+	d.Summary = "Nothing can go on: every goroutine waits for another."
 	if len(groups) == 1 {
 		d.Summary = sentence(fmt.Sprintf("%s, %s", s.story(first, ""), hopeless(first.Goroutine)))
+	} else if !explained {
+		d.Summary = sentence("nothing can go on: " + s.story(first, ""))
+	}
+	d.Detail = s.picture(groups)
+	if len(groups) == 1 {
+		d.Detail = []string{s.quote(s.vantage(first))}
 	}
 	if explained {
 		d.blame(s, trap.Trap{Line: why.line, Says: why.says})
-		d.Detail = slices.DeleteFunc(d.Detail, func(line string) bool { // shown already
-			return line == s.quote(dump.Frame{File: first.where.File, Line: why.line})
-		})
+	} else if x, ok := s.site(first.where); ok && strings.HasSuffix(first.State, "Lock") && !s.inCallback(first.Goroutine) {
+		if why := x.whyLocked(first.State); why != "" {
+			d.Detail = append(d.Detail, why)
+		}
 	}
 	return d
+}
+
+// picture draws who waits for what, two lines for each group of goroutines: who
+// it is, and what it holds and waits for.
+//
+//	the koan's goroutine
+//	  waits to receive from `done`   pipeline.go:166   <-done
+//	3 goroutines started in Run
+//	  hold `mu`, wait to send on `errs`   pipeline.go:145   errs <- err
+func (s *Session) picture(groups []group) (lines []string) {
+	const most = 4
+	for _, g := range groups[:min(len(groups), most)] {
+		verb := s.doing(g)
+		if s.inCallback(g.Goroutine) {
+			verb = "is in the koan's function, which " + verb
+		}
+		if g.count > 1 {
+			verb = plural(verb)
+		}
+		if held := s.holds(g); len(held) > 0 {
+			has := "holds "
+			if g.count > 1 {
+				has = "hold "
+			}
+			verb = has + strings.Join(held, " and ") + ", " + verb
+		}
+		lines = append(lines, s.who(g), "  "+fit(verb+"   "+s.quote(s.vantage(g))))
+	}
+	switch left := len(groups) - most; {
+	case left == 1:
+		lines = append(lines, "and one more")
+	case left > 1:
+		lines = append(lines, fmt.Sprintf("and %d more", left))
+	}
+	return lines
+}
+
+// holds names the mutexes that a group has locked where it stands.
+func (s *Session) holds(g group) (names []string) {
+	waitsFor := ""
+	if x, ok := s.site(g.where); ok {
+		waitsFor = x.awaited(g.State)
+	}
+	for _, f := range g.Frames {
+		if x, ok := s.site(f); ok {
+			for _, name := range x.locks() {
+				if name = quoted(name); name != quoted(waitsFor) && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // causeOf looks in the source for what the waits have in common.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"concurrency-koans/checker/assertion"
@@ -40,7 +41,7 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	case crashed && isMapRace(crash):
 		d = s.diagnoseMapRace(crash)
 	case hasWords(failures):
-		d = s.diagnoseAssertion(sec.test, failures)
+		d = s.diagnoseAssertion(sec.test, text, failures)
 	case strings.Contains(text, goleakReport):
 		d = s.diagnoseLeak(sec.test, dump.Goroutines(sec.text))
 	case crashed && strings.HasPrefix(crash.Message, "deadlock: main bubble goroutine has exited"):
@@ -50,9 +51,12 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	case crashed:
 		d = s.diagnoseCrash(crash)
 	case sec.failed > 0:
-		d = s.diagnoseAssertion(sec.test, failures)
+		d = s.diagnoseAssertion(sec.test, text, failures)
 	default:
 		d = s.diagnoseExit(run, sec)
+	}
+	if d.Line == 0 && d.Kind != Assertion {
+		s.tellRaw(d, text)
 	}
 	if d.Line == 0 {
 		d.File = s.p.file(s.p.Answer)
@@ -60,6 +64,29 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	}
 	d.Raw = text
 	return d
+}
+
+// tellRaw falls back to what the tools printed about the learner's file, where
+// their words could not be understood: those of a later Go, for one.
+func (s *Session) tellRaw(d *Diagnosis, text string) {
+	place := regexp.MustCompile(`\b` + regexp.QuoteMeta(s.p.Answer) + `:(\d+)`)
+	for line := range strings.Lines(text) {
+		m := place.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		n, _ := strconv.Atoi(m[1])
+		f := dump.Frame{File: s.p.file(s.p.Answer), Line: n}
+		if d.Line == 0 {
+			d.at(s, f)
+		}
+		if quote := s.quote(f); !slices.Contains(d.Detail, quote) {
+			d.Detail = append(d.Detail, quote)
+		}
+		if len(d.Detail) >= 6 {
+			break
+		}
+	}
 }
 
 // goleakReport are goleak's words for goroutines that are left.
@@ -171,6 +198,9 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 	}
 	if f, ok := s.crashFrame(crash); ok {
 		d.at(s, f)
+		if d.Kind == Panic && s.panicsInCallback(crash) {
+			d.Summary = sentence(fmt.Sprintf("the koan's function that is called at %s panicked, as it was meant to, and nothing recovers: %s", place(f), clip(message)))
+		}
 		d.Detail = append(d.Detail, s.quote(f))
 		d.Detail = append(d.Detail, s.closedAt(f, message)...)
 	}
@@ -255,6 +285,12 @@ func (s *Session) wrongClose(f dump.Frame, message string) (trap.Trap, bool) {
 	return trap.Trap{Line: ofReceivers[0], Says: fmt.Sprintf("This closes %s in the function that receives from it. The sender knows when nothing more comes.", quoted(channel))}, true
 }
 
+// panicsInCallback reports whether a panic of the koan's own has come through
+// the learner's code.
+func (s *Session) panicsInCallback(crash dump.Crash) bool {
+	return len(crash.Goroutines) > 0 && s.inCallback(crash.Goroutines[0]) && !strings.HasPrefix(crash.Message, "runtime error: ")
+}
+
 // closedAt tells where the channel is closed that a line could not send on, or
 // close again.
 func (s *Session) closedAt(f dump.Frame, message string) (detail []string) {
@@ -320,6 +356,7 @@ func (s *Session) diagnoseExcess(run *koanRun, sec *section, all []dump.Goroutin
 
 // lastLine is the last whole line of what was printed.
 func lastLine(text []byte) string {
+	text = text[:bytes.LastIndexByte(text, '\n')+1]
 	text = bytes.TrimRight(text, "\n")
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
 }
@@ -377,7 +414,7 @@ func forged(text, test string) bool {
 }
 
 // diagnoseAssertion puts the koan's words first and what testify found behind.
-func (s *Session) diagnoseAssertion(test string, failures []assertion.Failure) *Diagnosis {
+func (s *Session) diagnoseAssertion(test, text string, failures []assertion.Failure) *Diagnosis {
 	d := &Diagnosis{Kind: Assertion, Summary: "The koan failed without a word."}
 	for _, f := range failures {
 		if f.Said == "" && len(f.Outcome) == 0 {
@@ -400,10 +437,33 @@ func (s *Session) diagnoseAssertion(test string, failures []assertion.Failure) *
 		if t, ok := s.suspectOf(subject, strings.Join(append([]string{d.Summary}, d.Detail...), "\n")); ok {
 			d.blame(s, t)
 		}
+		s.tellWaits(d, text)
 		d.Detail = append(d.Detail, "the koan: "+brief(s.quote(dump.Frame{File: s.koanFile(test), Line: f.Line})))
 		break
 	}
 	return d
+}
+
+// tellWaits adds, to a koan that has failed because something did not happen,
+// who waits for what in the learner's code. The witness has printed it.
+func (s *Session) tellWaits(d *Diagnosis, text string) {
+	all := dump.Goroutines([]byte(text))
+	groups := slices.DeleteFunc(s.groups(all), func(g group) bool { return !g.own || g.busy() })
+	if len(groups) == 0 {
+		return
+	}
+	d.Goroutines = all
+	if strings.HasPrefix(strings.Join(d.Detail, ""), "look at ") {
+		return // that is the nearer reason
+	}
+	for _, g := range groups {
+		if c, ok := s.lockCause(g, groups, all); ok {
+			d.blame(s, trap.Trap{Line: c.line, Says: c.says})
+			return
+		}
+	}
+	d.Detail = append(d.Detail, "meanwhile:")
+	d.Detail = append(d.Detail, s.picture(groups[:min(len(groups), 2)])...)
 }
 
 func (s *Session) koanFile(test string) string {
@@ -420,6 +480,9 @@ func clip(line string) string { return shorten(line, 600) }
 
 // brief shortens a line that tells where rather than what.
 func brief(line string) string { return shorten(line, 62) }
+
+// fit shortens a line of the detail to what a screen of 80 columns has room for.
+func fit(line string) string { return shorten(line, 74) }
 
 func shorten(line string, most int) string {
 	if r := []rune(line); len(r) > most {

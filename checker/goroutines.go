@@ -194,7 +194,7 @@ func (s *Session) story(g group, still string) string {
 	}
 	verb := s.doing(g)
 	if g.count > 1 {
-		verb = strings.Replace(verb, "waits", "wait", 1)
+		verb = plural(verb)
 	}
 	at := "at " + place(g.where)
 	if g.own && s.own(g.CreatedBy) {
@@ -211,6 +211,15 @@ func (s *Session) story(g group, still string) string {
 	return fmt.Sprintf("%s %s%s %s", s.who(g), still, verb, at)
 }
 
+// plural is a verb for several: "wait to send" of "waits to send".
+func plural(verb string) string {
+	first, rest, _ := strings.Cut(verb, " ")
+	if first == "is" {
+		first = "are"
+	}
+	return strings.TrimSpace(strings.TrimSuffix(first, "s") + " " + rest)
+}
+
 // doing is what a group does, by the name that the source has for what it waits
 // for: "waits to send on `out`".
 func (s *Session) doing(g group) string {
@@ -221,6 +230,8 @@ func (s *Session) doing(g group) string {
 	}
 	what := x.awaited(g.State)
 	switch {
+	case g.State == "select" && s.vantage(g) == g.where:
+		return cmp.Or(x.choice(), verb)
 	case what == "":
 		return verb
 	case g.State == "chan send":

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A lane is one way of building and running the koans.
@@ -74,7 +75,8 @@ func (c *Checker) environ() []string {
 // check builds the lane and gives every koan an outcome. A koan that ends the
 // process ends only itself: those that have not begun are run again. One that
 // goes over a limit, or has to wait for a watchdog to fail, ends the check, for
-// the next would most often cost the same time for the same reason.
+// the next would most often cost the same time for the same reason; and so do
+// several that end the process and take their time about it.
 func (l *lane) check(ctx context.Context) laneResult {
 	if !l.built {
 		if r := l.build(ctx); r.err != nil || r.refusal != nil || r.unavailable != "" {
@@ -87,11 +89,16 @@ func (l *lane) check(ctx context.Context) laneResult {
 	for _, k := range l.session.koans {
 		pending = append(pending, k.test)
 	}
-	for len(pending) > 0 {
+	var lost time.Duration // with koans that ended their process
+	for len(pending) > 0 && lost < slowFailure {
+		begun := time.Now()
 		run, err := l.run(ctx, "-test.run="+pattern(pending))
 		if err != nil {
 			r.err = err
 			return r
+		}
+		if run.crashed() {
+			lost += time.Since(begun)
 		}
 		for _, test := range pending {
 			r.slow[test] = run.section(test).took > slowFailure

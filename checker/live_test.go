@@ -3,8 +3,10 @@ package checker_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +112,29 @@ func TestEveryOutcome(t *testing.T) {
 				assert.Equal(t, w.line, first.Diagnosis.Line, "the line that is named; raw:\n%s", first.Diagnosis.Raw)
 			}
 			assert.Equal(t, "checker/testdata/live/live.go", first.Diagnosis.File)
-			assert.NotEmpty(t, first.Diagnosis.Summary)
+			requireTold(t, name, first.Diagnosis)
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write what is told of every outcome to testdata/told; read it before you keep it")
+
+// requireTold holds what a learner is told to testdata/told, which a person has
+// read. Large numbers and times differ from run to run.
+func requireTold(t *testing.T, name string, d *checker.Diagnosis) {
+	t.Helper()
+	got := strings.Join(append([]string{d.Summary}, d.Detail...), "\n  ") + "\n"
+	got = regexp.MustCompile(`\d+/\d+/\d+ \d+:\d+:\d+`).ReplaceAllString(got, "NOW")
+	got = regexp.MustCompile(`(when it was stopped: ).*`).ReplaceAllString(got, "${1}SOMEWHERE")
+	got = regexp.MustCompile(`\d{4,}`).ReplaceAllString(got, "N")
+	file := filepath.Join("testdata", "told", name+".txt")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err, "go test ./checker -run EveryOutcome -update writes it")
+	assert.Equal(t, string(want), got)
+	for line := range strings.Lines(got) {
+		assert.NotRegexp(t, `0x[0-9a-f]|\bgoroutine \d|\b((runtime|testing)\.[a-z(]|(testify|goleak|synctest)\.)`, line, "what only the makers of Go's tools need to read")
 	}
 }

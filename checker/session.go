@@ -23,6 +23,7 @@ type Session struct {
 	overlay string // file for go build -overlay: the pristine koans, and the answer that is judged
 	bare    string // the same without any koan, for vet
 	edited  []string
+	parsed  parsed
 	fast    *lane
 	race    *lane
 }

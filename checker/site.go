@@ -3,7 +3,6 @@ package checker
 import (
 	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"path"
 	"path/filepath"
@@ -29,12 +28,8 @@ func (s *Session) site(f dump.Frame) (site, bool) {
 	if !s.own(f) || path.Base(filepath.ToSlash(f.File)) != s.p.Answer {
 		return site{}, false
 	}
-	answer, err := s.p.answer()
-	if err != nil {
-		return site{}, false
-	}
-	x := site{fset: token.NewFileSet(), line: f.Line}
-	if x.file, err = parser.ParseFile(x.fset, s.p.Answer, answer, parser.SkipObjectResolution); err != nil {
+	x := site{line: f.Line}
+	if x.fset, x.file = s.source(); x.file == nil {
 		return site{}, false
 	}
 	ast.Inspect(x.file, func(n ast.Node) bool {
@@ -127,6 +122,23 @@ func (x site) heldSince(mutex string) int {
 // lockedAnything reports whether any mutex is held at the line.
 func (x site) lockedAnything() bool {
 	return x.lockedBy(func(name string) bool { return name != "" }) > 0
+}
+
+// locks names the mutexes that are held at the line.
+func (x site) locks() (names []string) {
+	var all []string
+	x.lockedBy(func(name string) bool {
+		if name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+		return false
+	})
+	for _, name := range all {
+		if x.heldSince(name) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // heldSinceAny is heldSince for a mutex that another function calls by this
@@ -418,13 +430,8 @@ func (s *Session) forges() int {
 
 // find returns the lines of the answer on which something begins that is wanted.
 func (s *Session) find(wanted func(ast.Node) bool) (lines []int) {
-	answer, err := s.p.answer()
-	if err != nil {
-		return nil
-	}
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, s.p.Answer, answer, parser.SkipObjectResolution)
-	if err != nil {
+	fset, file := s.source()
+	if file == nil {
 		return nil
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -452,6 +459,46 @@ func (x site) selects() (cases []string, ok bool) {
 		return true
 	})
 	return cases, ok
+}
+
+// choice says what the select on the line waits for: "waits to send on `out` or
+// for ctx.Done()"; "" where that would take too many words.
+func (x site) choice() string {
+	var all []string
+	ast.Inspect(x.body, func(n ast.Node) bool {
+		sel, is := n.(*ast.SelectStmt)
+		if !is || all != nil || x.lineOf(sel) > x.line || x.fset.Position(sel.End()).Line < x.line {
+			return true
+		}
+		for _, stmt := range sel.Body.List {
+			switch c := stmt.(*ast.CommClause).Comm.(type) {
+			case *ast.SendStmt:
+				all = append(all, "to send on "+quoted(name(c.Chan)))
+			case *ast.ExprStmt:
+				all = append(all, received(c.X))
+			case *ast.AssignStmt:
+				all = append(all, received(c.Rhs[0]))
+			}
+		}
+		return true
+	})
+	if len(all) == 0 || len(all) > 3 {
+		return ""
+	}
+	return "waits " + strings.Join(all, " or ")
+}
+
+// received says what a receive waits for.
+func received(e ast.Expr) string {
+	u, ok := e.(*ast.UnaryExpr)
+	if !ok {
+		return "to receive"
+	}
+	from := name(u.X)
+	if strings.HasSuffix(from, ".Done()") {
+		return "for the end of " + strings.TrimSuffix(from, ".Done()")
+	}
+	return "to receive from " + quoted(from)
 }
 
 // hasContext reports whether the function around the line is given a context.
@@ -489,6 +536,8 @@ func (x site) whyLeft(g dump.Goroutine) string {
 		return fmt.Sprintf("The channel %s was never made.", quoted(what))
 	case what == "":
 		return ""
+	case g.State == "chan receive" && (strings.HasSuffix(what, ".C") || strings.HasPrefix(what, "time.Tick(")):
+		return "A ticker's channel is never closed, so a loop over it has no end of its own."
 	case g.State == "chan send" && x.hasContext():
 		return fmt.Sprintf("The send on %s is not in a select with <-ctx.Done(), so the end of ctx does not end it.", quoted(what))
 	case g.State == "chan receive" && len(x.closes(what)) == 0 && x.hasContext():

@@ -1,12 +1,14 @@
 package checker
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"concurrency-koans/checker/dump"
 	"concurrency-koans/checker/trap"
@@ -27,12 +29,24 @@ func (s *Session) source() (*token.FileSet, *ast.File) {
 	if err != nil {
 		return nil, nil
 	}
-	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, s.p.Answer, answer, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, nil
+	s.parsed.mu.Lock()
+	defer s.parsed.mu.Unlock()
+	if s.parsed.fset == nil || !bytes.Equal(s.parsed.answer, answer) {
+		s.parsed.answer, s.parsed.fset = answer, token.NewFileSet()
+		s.parsed.file, err = parser.ParseFile(s.parsed.fset, s.p.Answer, answer, parser.SkipObjectResolution)
+		if err != nil {
+			s.parsed.file = nil // half a file would tell half the truth
+		}
 	}
-	return fset, file
+	return s.parsed.fset, s.parsed.file
+}
+
+// parsed is the answer's syntax tree, which a diagnosis looks at many times.
+type parsed struct {
+	mu     sync.Mutex // both lanes diagnose; guards all below
+	answer []byte
+	fset   *token.FileSet
+	file   *ast.File
 }
 
 // suspect returns the trap that a failure can be put down to: of the names in

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"crypto/rand"
+	"strconv"
 	"strings"
 )
 
@@ -27,7 +28,9 @@ func witnessSource(pkg string) []byte {
 import (
 	"os"
 	"runtime/debug"
+	"runtime/pprof"
 	"testing"
+	"time"
 )
 
 // A recursion without end should not take a gigabyte to be found.
@@ -38,16 +41,24 @@ var witnessWord = os.Getenv("` + witnessEnv + `")
 func witness(t *testing.T) {
 	stderr := os.Stderr
 	stderr.WriteString("\n" + witnessWord + " begin " + t.Name() + "\n")
+	begun := time.Now()
 	t.Cleanup(func() {
 		outcome := "pass"
 		if t.Failed() {
 			outcome = "fail"
+			// A watchdog has fired, and what it waited for may still wait.
+			if time.Since(begun) > ` + slowFailureSource + ` {
+				pprof.Lookup("goroutine").WriteTo(stderr, 2)
+			}
 		}
 		stderr.WriteString("\n" + witnessWord + " " + outcome + " " + t.Name() + "\n")
 	})
 }
 `)
 }
+
+// slowFailureSource is slowFailure as the witness has it.
+var slowFailureSource = strconv.FormatInt(int64(slowFailure), 10)
 
 // newWitnessWord returns the word of one process.
 func newWitnessWord() string { return "koans:" + rand.Text() }
