@@ -417,14 +417,14 @@ func forged(text, test string) bool {
 func (s *Session) diagnoseAssertion(test, text string, failures []assertion.Failure) *Diagnosis {
 	d := &Diagnosis{Kind: Assertion, Summary: "The koan failed without a word."}
 	for _, f := range failures {
-		if f.Said == "" && len(f.Outcome) == 0 {
+		said := strings.TrimSpace(f.Said)
+		if said == "" && strings.TrimSpace(strings.Join(f.Outcome, "")) == "" {
 			continue
 		}
-		said := strings.TrimSpace(f.Said)
 		first, rest, _ := strings.Cut(said, "\n")
 		d.Summary = sentence(clip(first))
 		if said == "" {
-			d.Summary = sentence(clip(f.Outcome[0]))
+			d.Summary = sentence(clip(strings.TrimSpace(strings.Join(f.Outcome, " "))))
 		}
 		for line := range strings.SplitSeq(rest, "\n") {
 			if line = strings.TrimSpace(line); line != "" && len(d.Detail) < 6 {
