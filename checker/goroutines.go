@@ -150,6 +150,16 @@ func (s *Session) bottomOwn(g dump.Goroutine) dump.Frame {
 	return g.CreatedBy
 }
 
+// startOf returns the line of the function literal in which a goroutine's
+// bottom frame stands: where WaitGroup.Go was given it, for one.
+func (s *Session) startOf(bottom dump.Frame) (dump.Frame, bool) {
+	x, ok := s.site(bottom)
+	if !ok || x.body == x.decl {
+		return dump.Frame{}, false
+	}
+	return dump.Frame{File: bottom.File, Line: x.lineOf(x.body)}, true
+}
+
 // inCallback reports whether a goroutine waits in a function of the koan's that
 // the learner's code has called.
 func (s *Session) inCallback(g dump.Goroutine) bool {
@@ -170,7 +180,13 @@ func (s *Session) who(g group) string {
 		return "the goroutine started at " + place(g.CreatedBy)
 	}
 	if g.own && s.startedByOwn(g.Goroutine) {
-		in := function(s.bottomOwn(g.Goroutine))
+		bottom := s.bottomOwn(g.Goroutine)
+		if start, ok := s.startOf(bottom); ok && g.count > 1 {
+			return fmt.Sprintf("%d goroutines started at %s", g.count, place(start))
+		} else if ok {
+			return "the goroutine started at " + place(start)
+		}
+		in := function(bottom)
 		if g.count > 1 {
 			return fmt.Sprintf("%d goroutines started in %s", g.count, in)
 		}

@@ -112,6 +112,9 @@ func (s *Session) goroutineOf(a dump.Access) string {
 	}
 	for _, f := range slices.Backward(a.Stack) {
 		if s.own(f) {
+			if start, ok := s.startOf(f); ok {
+				return "in the goroutine started at " + s.quote(start)
+			}
 			return "in a goroutine started in " + function(f)
 		}
 		if s.inKoan(f) {
