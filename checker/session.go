@@ -156,10 +156,18 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	raceDone := make(chan laneResult, 1)
-	if s.c.NoRace {
-		raceDone <- laneResult{unavailable: "The race detector was left out."}
-	} else {
+	startRace := func() {
+		if s.c.NoRace {
+			raceDone <- laneResult{unavailable: "The race detector was left out."}
+			return
+		}
 		go func() { raceDone <- s.race.check(ctx) }()
+	}
+	// What the fast lane has decided once, it most often decides again, and then
+	// the race lane would be built for nothing each time.
+	waits := s.fast.built && !s.race.built
+	if !waits {
+		startRace()
 	}
 
 	fast := s.fast.check(ctx)
@@ -171,8 +179,13 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	}
 	if fast.err != nil || fast.refusal != nil || fast.failed() && fast.flaky == nil {
 		cancel()
-		<-raceDone
+		if !waits {
+			<-raceDone
+		}
 		return s.report(fast)
+	}
+	if waits {
+		startRace()
 	}
 	race := <-raceDone
 	switch {
