@@ -238,7 +238,7 @@ func root(t *testing.T) string {
 func TestTrapsOfRightAnswers(t *testing.T) {
 	mayBeMeant := []trap.Name{
 		trap.BareReceive, trap.BareSend, trap.CloseOnOnePath, trap.ComparedError, trap.DefaultInLoop,
-		trap.DefaultOnSend, trap.HeldWhileWaiting, trap.LiteralTimeout, trap.NeverReceived, trap.Sleeps,
+		trap.DefaultOnSend, trap.HeldWhileWaiting, trap.KeptContext, trap.LiteralTimeout, trap.NeverReceived, trap.Sleeps,
 	}
 	answers, err := solutions.Load(solutions.Embedded())
 	require.NoError(t, err)

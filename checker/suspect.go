@@ -111,9 +111,12 @@ var clues = []clue{
 	{trap.ErrorInText, ofErrors},
 	{trap.DroppedError, ofErrors},
 	{trap.ComparedError, ofErrors},
+	{trap.EndsGoroutine, nil},
 	{trap.RecoverTooDeep, ofPanics},
+	{trap.RecoverAroundLoop, ofPanics},
 	{trap.DeferredCancel, nil},
 	{trap.OwnContext, ofContext},
+	{trap.KeptContext, ofContext},
 	{trap.BreakInSelect, nil},
 	{trap.ValueWithoutCheck, ofClosing},
 	{trap.CloseOnOnePath, ofClosing},
@@ -156,8 +159,8 @@ func (s *Session) suspectOf(subject, words string) (trap.Trap, bool) {
 
 // farReaching are traps by which one function spoils what others do.
 var farReaching = []trap.Name{
-	trap.AddInside, trap.CopiedLock, trap.CountedOnce, trap.DeferredCancel, trap.HeldWhileWaiting, trap.NeverMade,
-	trap.NeverUnlocked, trap.RecoverTooDeep, trap.ReturnsLocked, trap.Shadowed, trap.WaitsInOwnGroup,
+	trap.AddInside, trap.CopiedLock, trap.CountedOnce, trap.DeferredCancel, trap.EndsGoroutine, trap.HeldWhileWaiting,
+	trap.KeptContext, trap.NeverMade, trap.NeverUnlocked, trap.RecoverAroundLoop, trap.RecoverTooDeep, trap.ReturnsLocked, trap.Shadowed, trap.WaitsInOwnGroup,
 }
 
 // callees returns a function of the answer and those that it calls, nearest

@@ -16,6 +16,12 @@ func (f *finder) contexts() {
 			if x == "context" && (sel == "Background" || sel == "TODO") && f.takesContext(around) {
 				f.add(OwnContext, n, "", fmt.Sprintf("%s never ends: what works under it does not hear that ctx has ended.", quoted(text(n))))
 			}
+		case *ast.KeyValueExpr:
+			typ := f.fieldType(text(n.Key))
+			given := f.isParameter(text(n.Value), around, func(e ast.Expr) bool { return text(e) == "context.Context" })
+			if given && typ != nil && text(typ) == "context.Context" {
+				f.add(KeptContext, n, text(n.Key), fmt.Sprintf("%s belongs to this call of %s, and ends with what the caller does; here it is kept for later.", quoted(text(n.Value)), f.decl.Name.Name))
+			}
 		case *ast.AssignStmt:
 			if len(n.Lhs) != 2 || len(n.Rhs) != 1 {
 				return

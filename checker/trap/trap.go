@@ -20,44 +20,47 @@ type Name string
 
 // The traps.
 const (
-	AddInside         Name = "add-inside"         // WaitGroup.Add in the goroutine that it counts
-	BareReceive       Name = "bare-receive"       // a receive that does not listen to ctx
-	BareSend          Name = "bare-send"          // a send that does not listen to ctx
-	BigBuffer         Name = "big-buffer"         // a channel with room for all
-	BreakInSelect     Name = "break-in-select"    // a break that leaves the select only
-	CloseOnOnePath    Name = "close-on-one-path"  // a return that comes before the close
-	ComparedError     Name = "compared-error"     // == where errors.Is is meant
-	CopiedLock        Name = "copied-lock"        // a mutex or WaitGroup that is passed by value
-	CountedOnce       Name = "counted-once"       // Add(1) for many goroutines
-	DefaultInLoop     Name = "default-in-loop"    // a select that never waits, in a loop
-	DefaultOnSend     Name = "default-on-send"    // a select that drops what it cannot send
-	DeferredCancel    Name = "deferred-cancel"    // a cancel that comes before the goroutines have worked
-	DoneInGo          Name = "done-in-go"         // Done in a function that WaitGroup.Go runs
-	DoneTwice         Name = "done-twice"         // two calls of Done for one goroutine
-	DroppedError      Name = "dropped-error"      // the error of a callback, not looked at
-	ErrorInText       Name = "error-in-text"      // fmt.Errorf without %w
-	HeldWhileWaiting  Name = "held-while-waiting" // a wait with a mutex locked
-	IfAroundWait      Name = "if-around-wait"     // Cond.Wait under an if
-	LiteralTimeout    Name = "literal-timeout"    // a select that gives up after a while of its own
-	LostCancel        Name = "lost-cancel"        // context.WithCancel, and cancel thrown away
-	NeverClosed       Name = "never-closed"       // a channel that is ranged over and never closed
-	NeverDone         Name = "never-done"         // Add without any Done
-	NeverReceived     Name = "never-received"     // a channel that is sent on and never received from
-	NeverMade         Name = "never-made"         // a channel variable or field without make
-	NeverMentioned    Name = "never-mentioned"    // a function parameter that is not used
-	NeverUnlocked     Name = "never-unlocked"     // Lock without any Unlock in the function
-	OffByOne          Name = "off-by-one"         // i <= n from 0
-	OwnContext        Name = "own-context"        // context.Background where there is a ctx
-	PrintInLoop       Name = "print-in-loop"      // a print in a loop
-	PullWithoutStop   Name = "pull-without-stop"  // iter.Pull whose stop is never called
-	RecoverTooDeep    Name = "recover-too-deep"   // recover in a function that a deferred one calls
-	ReturnsLocked     Name = "returns-locked"     // a return that leaves a mutex locked
-	Shadowed          Name = "shadowed"           // := where = is meant
-	SharedVariable    Name = "shared-variable"    // one loop variable for all goroutines
-	Sleeps            Name = "sleeps"             // time.Sleep
-	UnlockTwice       Name = "unlock-twice"       // Unlock beside a deferred Unlock
-	WaitsInOwnGroup   Name = "waits-in-own-group" // WaitGroup.Wait in a goroutine that it counts
-	ValueWithoutCheck Name = "value-without-ok"   // a receive in a loop that does not ask for the close
+	AddInside         Name = "add-inside"          // WaitGroup.Add in the goroutine that it counts
+	BareReceive       Name = "bare-receive"        // a receive that does not listen to ctx
+	BareSend          Name = "bare-send"           // a send that does not listen to ctx
+	BigBuffer         Name = "big-buffer"          // a channel with room for all
+	BreakInSelect     Name = "break-in-select"     // a break that leaves the select only
+	CloseOnOnePath    Name = "close-on-one-path"   // a return that comes before the close
+	ComparedError     Name = "compared-error"      // == where errors.Is is meant
+	CopiedLock        Name = "copied-lock"         // a mutex or WaitGroup that is passed by value
+	CountedOnce       Name = "counted-once"        // Add(1) for many goroutines
+	DefaultInLoop     Name = "default-in-loop"     // a select that never waits, in a loop
+	DefaultOnSend     Name = "default-on-send"     // a select that drops what it cannot send
+	DeferredCancel    Name = "deferred-cancel"     // a cancel that comes before the goroutines have worked
+	DoneInGo          Name = "done-in-go"          // Done in a function that WaitGroup.Go runs
+	DoneTwice         Name = "done-twice"          // two calls of Done for one goroutine
+	DroppedError      Name = "dropped-error"       // the error of a callback, not looked at
+	EndsGoroutine     Name = "ends-goroutine"      // runtime.Goexit
+	ErrorInText       Name = "error-in-text"       // fmt.Errorf without %w
+	HeldWhileWaiting  Name = "held-while-waiting"  // a wait with a mutex locked
+	IfAroundWait      Name = "if-around-wait"      // Cond.Wait under an if
+	KeptContext       Name = "kept-context"        // the ctx of a call, kept for after the call
+	LiteralTimeout    Name = "literal-timeout"     // a select that gives up after a while of its own
+	LostCancel        Name = "lost-cancel"         // context.WithCancel, and cancel thrown away
+	NeverClosed       Name = "never-closed"        // a channel that is ranged over and never closed
+	NeverDone         Name = "never-done"          // Add without any Done
+	NeverReceived     Name = "never-received"      // a channel that is sent on and never received from
+	NeverMade         Name = "never-made"          // a channel variable or field without make
+	NeverMentioned    Name = "never-mentioned"     // a function parameter that is not used
+	NeverUnlocked     Name = "never-unlocked"      // Lock without any Unlock in the function
+	OffByOne          Name = "off-by-one"          // i <= n from 0
+	OwnContext        Name = "own-context"         // context.Background where there is a ctx
+	PrintInLoop       Name = "print-in-loop"       // a print in a loop
+	PullWithoutStop   Name = "pull-without-stop"   // iter.Pull whose stop is never called
+	RecoverAroundLoop Name = "recover-around-loop" // a recover after which a loop is over
+	RecoverTooDeep    Name = "recover-too-deep"    // recover in a function that a deferred one calls
+	ReturnsLocked     Name = "returns-locked"      // a return that leaves a mutex locked
+	Shadowed          Name = "shadowed"            // := where = is meant
+	SharedVariable    Name = "shared-variable"     // one loop variable for all goroutines
+	Sleeps            Name = "sleeps"              // time.Sleep
+	UnlockTwice       Name = "unlock-twice"        // Unlock beside a deferred Unlock
+	WaitsInOwnGroup   Name = "waits-in-own-group"  // WaitGroup.Wait in a goroutine that it counts
+	ValueWithoutCheck Name = "value-without-ok"    // a receive in a loop that does not ask for the close
 )
 
 // A Trap is one place.

@@ -142,8 +142,22 @@ func (f *finder) isCond(x string) (found bool) {
 }
 
 // recovers finds recover where it does nothing: in a function that a deferred
-// one calls.
+// one calls; and where it ends more than it should: around a loop of jobs. And it
+// finds runtime.Goexit, from which nothing recovers.
 func (f *finder) recovers() {
+	eachCall(f.decl.Body, func(call *ast.CallExpr, x, sel string, _ []ast.Node) {
+		if x == "runtime" && sel == "Goexit" {
+			f.add(EndsGoroutine, call, "", "runtime.Goexit ends the goroutine, with all that it was still to do.")
+		}
+	})
+	each(f.decl, func(n ast.Node, _ []ast.Node) {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			f.recoverAroundLoop(n.Body)
+		case *ast.FuncLit:
+			f.recoverAroundLoop(n.Body)
+		}
+	})
 	each(f.decl.Body, func(n ast.Node, around []ast.Node) {
 		d, ok := n.(*ast.DeferStmt)
 		if !ok {
@@ -163,6 +177,57 @@ func (f *finder) recovers() {
 			}
 		})
 	})
+}
+
+// recoverAroundLoop finds a deferred recover in a function that goes through
+// jobs in a loop: after a panic the function returns.
+func (f *finder) recoverAroundLoop(body *ast.BlockStmt) {
+	var deferred ast.Node
+	for _, s := range body.List {
+		switch s := s.(type) {
+		case *ast.DeferStmt:
+			recovers := false
+			ast.Inspect(s, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if ok {
+					id, isIdent := call.Fun.(*ast.Ident)
+					recovers = recovers || text(call.Fun) == "recover" || isIdent && f.callsRecover(id.Name)
+				}
+				return !recovers
+			})
+			if recovers {
+				deferred = s
+			}
+		case *ast.ForStmt, *ast.RangeStmt:
+			calls := false
+			shallow(s, func(n ast.Node, _ []ast.Node) {
+				if call, ok := n.(*ast.CallExpr); ok {
+					calls = calls || f.isCallback(text(call.Fun)) || f.callsBack(text(call.Fun))
+				}
+			})
+			if deferred != nil && calls {
+				f.add(RecoverAroundLoop, deferred, "", fmt.Sprintf("After a panic this recovers, and then the function is over, with the loop on line %d. Recover around one round of it.", f.line(s)))
+			}
+		}
+	}
+}
+
+// callsBack reports whether a function or method of the file itself calls a
+// function that it was given or that is kept in a field.
+func (f *finder) callsBack(name string) (found bool) {
+	for _, d := range f.file.Decls {
+		decl, ok := d.(*ast.FuncDecl)
+		if !ok || decl.Body == nil || decl.Name.Name != last(name) {
+			continue
+		}
+		ast.Inspect(decl.Body, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				found = found || strings.Contains(text(call.Fun), ".") && f.isCallback(text(call.Fun))
+			}
+			return !found
+		})
+	}
+	return found
 }
 
 // callsRecover reports whether a function or a local literal of this name has

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 )
 
 var ErrFull = errors.New("full")
@@ -118,4 +119,43 @@ func tooDeep(f func()) {
 func deepEnough(f func()) {
 	defer rescue()
 	f()
+}
+
+type job struct {
+	ctx context.Context
+	f   func()
+}
+
+func keep(ctx context.Context, jobs chan job, f func()) {
+	select {
+	case jobs <- job{ctx: ctx, f: f}: // trap: kept-context
+	case <-ctx.Done():
+	}
+}
+
+type crew struct {
+	jobs   chan int
+	handle func(int)
+}
+
+func (c *crew) work() {
+	defer rescue()          // trap: recover-around-loop
+	for j := range c.jobs { // trap: never-closed
+		c.handle(j)
+	}
+}
+
+func (c *crew) workRight() {
+	for j := range c.jobs { // trap: never-closed
+		c.one(j)
+	}
+}
+
+func (c *crew) one(j int) {
+	defer rescue()
+	c.handle(j)
+}
+
+func exits() {
+	runtime.Goexit() // trap: ends-goroutine
 }
