@@ -376,7 +376,7 @@ func (f *finder) structType(name string) (found *ast.StructType) {
 	return found
 }
 
-// assigned reports whether = or the & operator gives a variable or field of
+// assigned reports whether =, a literal or the & operator gives a variable or field of
 // this name a value below root.
 func (f *finder) assigned(name string, root ast.Node) (found bool) {
 	ast.Inspect(root, func(n ast.Node) bool {
@@ -387,6 +387,8 @@ func (f *finder) assigned(name string, root ast.Node) (found bool) {
 			}
 		case *ast.UnaryExpr:
 			found = found || n.Op == token.AND && last(text(n.X)) == name
+		case *ast.KeyValueExpr:
+			found = found || text(n.Key) == name // another literal of the type
 		case *ast.RangeStmt:
 			for _, l := range []ast.Expr{n.Key, n.Value} {
 				found = found || n.Tok == token.ASSIGN && l != nil && text(l) == name
