@@ -22,10 +22,19 @@ func (f *finder) breaks() {
 			}
 			return isLoop(n)
 		})
-		if _, ok := left.(*ast.SelectStmt); ok && inLoop(around[:i]) {
+		loop, j := nearest(around[:max(i, 0)], isLoop)
+		if _, ok := left.(*ast.SelectStmt); ok && loop != nil && isLast(left, around[j+1]) {
 			f.add(BreakInSelect, b, "", "This break leaves the select, not the loop around it.")
 		}
 	})
+}
+
+// isLast reports whether a statement is the last of a loop's body: what leaves
+// it has nowhere to go but into the next round. Behind others, code may follow
+// that asks how the statement was left.
+func isLast(s, body ast.Node) bool {
+	block, ok := body.(*ast.BlockStmt)
+	return ok && block.List[len(block.List)-1].End() == s.End()
 }
 
 // receives finds receives that ask neither ctx nor whether the channel is

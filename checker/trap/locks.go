@@ -30,6 +30,7 @@ func (f *finder) locks() {
 // follow looks at one function, without the functions within it.
 func (f *finder) follow(body *ast.BlockStmt) {
 	deferred := map[string]bool{}
+	after := map[string]token.Pos{} // behind the deferred unlock
 	unlocks := map[string][]ast.Node{}
 	locked := map[string]ast.Node{}
 	count := map[string]int{}
@@ -43,10 +44,12 @@ func (f *finder) follow(body *ast.BlockStmt) {
 			if locked[x] == nil {
 				locked[x] = n
 			}
-			count[x]++
+			if after[x].IsValid() {
+				count[x]++ // again
+			}
 		case "Unlock", "RUnlock":
 			if isDeferred(around) {
-				deferred[x] = true
+				deferred[x], after[x] = true, n.End()
 			} else {
 				unlocks[x] = append(unlocks[x], n)
 			}
@@ -69,8 +72,9 @@ func (f *finder) follow(body *ast.BlockStmt) {
 		}
 	}
 	for x := range deferred {
-		if len(unlocks[x]) > 0 && count[x] <= len(unlocks[x]) {
-			f.add(UnlockTwice, unlocks[x][len(unlocks[x])-1], x, fmt.Sprintf("%s is unlocked here, and again by the deferred Unlock.", quoted(x)))
+		again := slices.DeleteFunc(slices.Clone(unlocks[x]), func(n ast.Node) bool { return n.Pos() < after[x] })
+		if after[x].IsValid() && len(again) > count[x] {
+			f.add(UnlockTwice, again[len(again)-1], x, fmt.Sprintf("%s is unlocked here, and again by the deferred Unlock.", quoted(x)))
 		}
 	}
 	f.through(body.List, held{}, deferred)
