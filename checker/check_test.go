@@ -255,3 +255,41 @@ func TestASlowFailureEndsTheCheck(t *testing.T) {
 	assert.Equal(t, checker.Assertion, first.Diagnosis.Kind)
 	assert.Nil(t, first.Flaky)
 }
+
+// TestTheFastLaneIsToldWhereTheRaceLaneDecides holds that a learner gets the
+// first news of a pass, and none of a failure that is certain already.
+func TestTheFastLaneIsToldWhereTheRaceLaneDecides(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		answer string
+		told   int
+	}{{"passed", 1}, {"assertion-value", 0}} {
+		var told []checker.Report
+		c := &checker.Checker{Limits: limits, Fast: func(r checker.Report) { told = append(told, r) }}
+
+		report, err := c.Check(context.Background(), live(t, readAnswer(t, test.answer)))
+
+		require.NoError(t, err)
+		require.Len(t, told, test.told, test.answer)
+		require.Equal(t, test.told == 1, report.Passed())
+		for _, r := range told {
+			require.True(t, r.Passed())
+			require.False(t, r.RaceChecked, "nobody has looked for races yet")
+		}
+	}
+}
+
+func TestWarmLeavesNothingBehind(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	c := &checker.Checker{}
+
+	require.NoError(t, c.Warm(context.Background(), live(t, nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	require.ErrorIs(t, c.Warm(ctx, live(t, nil)), context.Canceled)
+
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

@@ -77,6 +77,10 @@ type Checker struct {
 	// Progress, when not nil, is told of work that takes long. It is called by
 	// one goroutine at a time and must return at once.
 	Progress func(Progress)
+	// Fast, when not nil, is told what the fast lane has found if the race lane
+	// has still to decide. A check calls it at most once, before it returns; it
+	// must return at once.
+	Fast func(Report)
 
 	progressMu sync.Mutex // serializes Progress
 }

@@ -187,6 +187,9 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	if waits {
 		startRace()
 	}
+	if s.c.Fast != nil && !s.c.NoRace {
+		s.c.Fast(Report{Koans: s.outcomes(fast.known), TestsEdited: s.edited})
+	}
 	race := <-raceDone
 	switch {
 	case race.err != nil:
