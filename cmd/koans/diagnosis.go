@@ -62,7 +62,7 @@ func (a *app) sayDiagnosis(o checker.Outcome) {
 	d := o.Diagnosis
 	head := styleBad.Render(strings.ToUpper(kindWord(d.Kind)[:1]) + kindWord(d.Kind)[1:])
 	if place := a.book.place(d); place != "" {
-		head += "  " + styleTitle.Render(place)
+		head += "  " + a.out.place(place, a.book.path(d.File))
 	}
 	a.out.line("%s", head)
 	a.out.text(2, plain(d.Summary))

@@ -60,12 +60,17 @@ func (a *app) checker() (*checker.Checker, func()) {
 // judge checks the answers of the given lessons and notes the verdicts in the
 // journal.
 func (a *app) judge(ctx context.Context, all ...lessons.Lesson) ([]verdict, error) {
+	c, end := a.checker()
+	defer end()
+	return a.judgeBy(ctx, c, all...)
+}
+
+// judgeBy is judge with an engine of the caller's.
+func (a *app) judgeBy(ctx context.Context, c *checker.Checker, all ...lessons.Lesson) ([]verdict, error) {
 	book, err := a.workbook()
 	if err != nil {
 		return nil, err
 	}
-	c, end := a.checker()
-	defer end()
 	// A skeleton cannot pass, so the race detector has nothing to say about it:
 	// leaving it out spares the learner its compilation on the first day.
 	bare := &checker.Checker{Env: c.Env, NoRace: true, Progress: c.Progress}

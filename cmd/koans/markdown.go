@@ -35,6 +35,12 @@ func (a *app) markdownStyle() string {
 	if a.out.colors.Profile <= colorprofile.ASCII {
 		return "notty"
 	}
+	if a.out.dark != nil {
+		if *a.out.dark {
+			return "dark"
+		}
+		return "light"
+	}
 	if in, ok := a.world.terminalOf(a.world.stdin); ok && !lipgloss.HasDarkBackground(in, a.out.file) {
 		return "light"
 	}

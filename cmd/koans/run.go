@@ -70,7 +70,12 @@ func (a *app) rootCommand() *cobra.Command {
 		Use:   "koans",
 		Short: "Learn concurrency patterns in Go, one koan at a time",
 		Args:  a.noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.next(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.hasScreen() {
+				return a.watch(cmd.Context(), nil, false)
+			}
+			return a.next(cmd.Context())
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return a.settle()
 		},
@@ -94,7 +99,7 @@ func (a *app) rootCommand() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupPath, []*cobra.Command{a.nextCommand(), a.checkCommand(), a.listCommand(), a.readCommand()}},
+		{groupPath, []*cobra.Command{a.nextCommand(), a.watchCommand(), a.checkCommand(), a.listCommand(), a.readCommand()}},
 		{groupHelp, []*cobra.Command{a.hintCommand(), a.pitfallsCommand(), a.solutionCommand(), a.diffCommand(), a.stressCommand()}},
 		{groupBook, []*cobra.Command{a.resetCommand(), a.initCommand(), a.doctorCommand(), a.devCommand()}},
 	} {

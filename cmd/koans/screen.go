@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -27,6 +30,8 @@ type screen struct {
 	file   term.File // the terminal, nil if it is none
 	width  int       // columns for text
 	full   int       // columns of the terminal
+	dark   *bool     // the terminal's background, nil as long as nobody has asked
+	links  bool      // paths are links that a terminal can open
 	marks  marks
 }
 
@@ -76,9 +81,37 @@ func (s *sticky) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// page makes a screen that writes into a page of the given width, for the same
+// eyes as s.
+func (s *screen) page(into io.Writer, width int, dark bool) *screen {
+	page := *s
+	page.stream = &sticky{Writer: into}
+	page.colors.Forward = page.stream
+	page.width, page.full, page.dark = min(width, mostWidth), width, &dark
+	return &page
+}
+
+// place styles the place in a file that a diagnosis points at.
+func (s *screen) place(shown, absolute string) string {
+	style := styleTitle
+	if s.links {
+		style = style.Hyperlink(fileURL(absolute))
+	}
+	return style.Render(shown)
+}
+
 // line writes one line as it is.
 func (s *screen) line(format string, args ...any) {
 	fmt.Fprintf(s, format+"\n", args...)
+}
+
+// clipped writes one line as far as it fits.
+func (s *screen) clipped(line string) {
+	more := "…"
+	if s.marks == plainMarks {
+		more = ""
+	}
+	s.line("%s", ansi.Truncate(line, s.width, more))
 }
 
 // text writes a paragraph, wrapped, each line behind the indent. Lines that
@@ -104,6 +137,21 @@ func (s *screen) wrapped(first, rest int, words string) {
 
 // leastWidth is what words get however far they are indented.
 const leastWidth = 20
+
+// fileURL is the URL of a file. It names the machine, so that a terminal that
+// shows another one's output does not open a file of its own.
+func fileURL(absolute string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	path := filepath.ToSlash(absolute)
+	if !strings.HasPrefix(path, "/") { // C:/Users
+		path = "/" + path
+	}
+	u := url.URL{Scheme: "file", Host: host, Path: path}
+	return u.String()
+}
 
 // wrap breaks text at its spaces and nowhere else: a path or a command that is
 // cut at a hyphen can be neither read nor copied.

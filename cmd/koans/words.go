@@ -71,3 +71,15 @@ func or(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
+
+// What koans watch answers to keys.
+const (
+	wordsPolled       = "This folder sends no word of saves, so the file is read four times a second."
+	wordsDiffLater    = "The reference is worth most beside an answer of your own: d opens it after the pass."
+	wordsNextLater    = "This lesson has not passed yet; l lists the others."
+	wordsNoVerdictYet = "There is no verdict yet: wait for it, or save the file."
+	wordsNoEditor     = "Set EDITOR to your editor, and e opens the file in it: EDITOR=nano"
+	wordsFault        = "Something went wrong in koans itself: this is not your doing. Your file and your progress are as they were."
+	remedyFault       = "Start it again. If it comes back, report what stands here, with what you did before."
+	wordsTooSmall     = "The screen needs %d columns and %d lines, and has %d and %d. Make the window larger, or leave with q and use: koans watch --plain"
+)

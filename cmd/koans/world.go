@@ -72,6 +72,16 @@ func (w world) terminalOf(stream any) (term.File, bool) {
 	return f, true
 }
 
+// showsLinks reports whether the terminal takes a link for what it is. Those that
+// do not know links ignore them, but for a few old ones that print them.
+func (w world) showsLinks() bool {
+	switch kind := w.getenv("TERM"); {
+	case kind == "linux", strings.HasPrefix(kind, "vt1"), strings.HasPrefix(kind, "vt2"), strings.HasPrefix(kind, "cons25"), kind == "screen" && w.getenv("TMUX") == "":
+		return false
+	}
+	return true
+}
+
 // unicode reports whether the locale can show ✓. Only one that is set and says
 // otherwise is believed.
 func (w world) unicode() bool {
