@@ -71,7 +71,7 @@ func TestInterrupt(t *testing.T) {
 func quote(s string) string { return `"` + s + `"` }
 
 // processesBelow lists the processes whose program or arguments name dir.
-func processesBelow(t *testing.T, dir string) []string {
+func processesBelow(t testing.TB, dir string) []string {
 	t.Helper()
 	var found []string
 	entries, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -85,7 +85,7 @@ func processesBelow(t *testing.T, dir string) []string {
 	return found
 }
 
-func freshWorkbook(t *testing.T) string {
+func freshWorkbook(t testing.TB) string {
 	t.Helper()
 	book, err := lessons.Workbook()
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func freshWorkbook(t *testing.T) string {
 	return root
 }
 
-func firstLesson(t *testing.T) lessons.Lesson {
+func firstLesson(t testing.TB) lessons.Lesson {
 	t.Helper()
 	all, err := lessons.Pristine()
 	require.NoError(t, err)

@@ -72,6 +72,20 @@ func (a *app) sayPitfalls(l lessons.Lesson, s solutions.Solution) {
 
 // runPitfall explains a pitfall and shows what the checker says to it.
 func (a *app) runPitfall(ctx context.Context, l lessons.Lesson, p solutions.Pitfall) error {
+	a.explainPitfall(p)
+	c, end := a.checker()
+	defer end()
+	v, err := a.judgePitfall(ctx, c, l, p)
+	end()
+	if err != nil {
+		return err
+	}
+	a.sayRejected(v, p)
+	return nil
+}
+
+// explainPitfall writes what a pitfall is.
+func (a *app) explainPitfall(p solutions.Pitfall) {
 	a.out.text(0, styleTitle.Render(p.Title))
 	a.out.line("")
 	for i, paragraph := range strings.Split(p.Text, "\n\n") {
@@ -81,25 +95,30 @@ func (a *app) runPitfall(ctx context.Context, l lessons.Lesson, p solutions.Pitf
 		a.out.text(0, paragraph)
 	}
 	a.out.line("")
-	c, end := a.checker()
-	defer end()
+}
+
+// judgePitfall checks a pitfall in place of the learner's answer. The verdict is
+// that it failed.
+func (a *app) judgePitfall(ctx context.Context, c *checker.Checker, l lessons.Lesson, p solutions.Pitfall) (verdict, error) {
 	subject := a.book.subject(l)
 	subject.Replace = p.Source
 	report, err := c.Check(ctx, subject)
-	end()
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
-	v := verdict{lesson: l, status: failed, report: report}
-	o, ok := report.FirstFailure()
-	if !ok {
-		return &exit{status: exitUnchecked, problem: "The koans did not reject it this time.", remedy: remedyDoctor}
+	if _, ok := report.FirstFailure(); !ok {
+		return verdict{}, &exit{status: exitUnchecked, problem: "The koans did not reject it this time.", remedy: remedyDoctor}
 	}
+	return verdict{lesson: l, status: failed, report: report}, nil
+}
+
+// sayRejected writes the diagnosis of a pitfall.
+func (a *app) sayRejected(v verdict, p solutions.Pitfall) {
+	o, _ := v.report.FirstFailure()
 	a.out.line("%s", styleFaint.Render("In place of your answer, it gets:"))
 	a.sayKoan(v)
 	a.out.line("")
 	a.sayDiagnosis(o)
 	a.out.line("")
-	a.out.line("Its source, where those lines stand: %s", a.command("pitfalls", l.Number, p.Name, "--source"))
-	return nil
+	a.out.line("Its source, where those lines stand: %s", a.command("pitfalls", v.lesson.Number, p.Name, "--source"))
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
 	"concurrency-koans/lessons"
@@ -87,9 +86,14 @@ func (a *app) watchScreen(ctx context.Context, d *desk, l lessons.Lesson) error 
 	defer cancel(nil)
 	d.crash = cancel
 	a.out.links = a.world.showsLinks()
-	in, _ := a.world.terminalOf(a.world.stdin)
+	in, ok := a.world.stdin.(*os.File)
+	if !ok {
+		return errors.New("reading keys: the input is no file")
+	}
+	state := newWatch(a, l)
+	state.standing = a.standing()
 	p := tea.NewProgram(
-		&screenLoop{ctx: ctx, state: newWatch(a, l), desk: d},
+		&screenLoop{ctx: ctx, state: state, desk: d},
 		tea.WithContext(ctx),
 		tea.WithInput(&terminal{File: in, closed: func() { cancel(errTerminalClosed) }}),
 		tea.WithOutput(a.world.stdout),
@@ -121,8 +125,8 @@ func (a *app) watchScreen(ctx context.Context, d *desk, l lessons.Lesson) error 
 
 // A terminal is what keys are read from.
 type terminal struct {
-	term.File
-	closed func() // is called when it was closed
+	*os.File        // and no narrower type, or a read of it could not be cancelled
+	closed   func() // is called when it was closed
 }
 
 var errTerminalClosed = errors.New("the terminal was closed")
@@ -166,6 +170,10 @@ func (s *screenLoop) carryOut(orders []order) tea.Cmd {
 		case quit:
 			cmds = append(cmds, tea.Quit)
 		case suspend:
+			if !hasShell() {
+				s.state, _ = s.state.next(answered{wordsNoShell})
+				continue
+			}
 			cmds = append(cmds, func() tea.Msg {
 				s.desk.halt(s.ctx)
 				return tea.SuspendMsg{}

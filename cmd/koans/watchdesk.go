@@ -93,13 +93,13 @@ func (d *desk) carryOut(o order) any {
 	case openHint:
 		return d.hint(o)
 	case openDiff:
-		return d.said(o.visit, func(a *app) error { return a.diff(o.lesson, false) })
+		return d.said(o.visit, mostWidth, func(a *app) error { return a.diff(o.lesson, false) })
 	case openPitfalls:
 		return d.pitfalls(o)
 	case openList:
 		return d.list(o)
 	case reset:
-		return d.said(o.visit, func(a *app) error { return a.reset(o.lesson) })
+		return d.said(o.visit, leastColumns-2, func(a *app) error { return a.reset(o.lesson) })
 	}
 	return nil
 }
@@ -171,21 +171,27 @@ func (a *app) standing() []standing {
 	return all
 }
 
-// said is the page of what a command says, or its refusal in a line.
-func (d *desk) said(visit int, say func(*app) error) any {
+// said is the page of what a command says, laid out for a width, or its refusal
+// in a line.
+func (d *desk) said(visit, width int, say func(*app) error) any {
 	var text bytes.Buffer
 	a := d.copied()
-	a.out = a.out.page(&text, usualWidth, true)
+	a.out = a.out.page(&text, width, true)
 	a.err = a.out
 	if err := say(a); err != nil {
-		e := atEdge(err)
-		words := a.typed(e.problem)
-		if e.err != nil {
-			words += " " + plain(e.err.Error())
-		}
-		return answered{strings.Join(strings.Fields(words), " ")}
+		return refusal(a, err)
 	}
 	return opened{visit, textOf(text.String()), -1}
+}
+
+// refusal is why something could not be done, in a line.
+func refusal(a *app, err error) answered {
+	e := atEdge(err)
+	words := a.typed(e.problem)
+	if e.err != nil {
+		words += " " + plain(e.err.Error())
+	}
+	return answered{strings.Join(strings.Fields(words), " ")}
 }
 
 // textOf is a page of lines that are laid out already.
@@ -263,26 +269,28 @@ func (d *desk) try(ctx context.Context, o runPitfall) {
 		d.inbox.put(answered{sentence(err.Error())})
 		return
 	}
-	var quiet bytes.Buffer // the progress: the foot says that it runs
-	a.err = a.out.page(&quiet, a.out.full, true)
-	end := d.said(o.visit, func(said *app) error {
-		a.out = said.out
-		return a.runPitfall(ctx, o.lesson, p)
-	})
-	if ctx.Err() == nil {
-		d.inbox.put(end)
+	v, err := a.judgePitfall(ctx, &checker.Checker{Env: a.world.env}, o.lesson, p)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		d.inbox.put(refusal(a, err))
+	default:
+		d.inbox.put(opened{o.visit, page{kind: textPage, text: func(a *app) {
+			a.explainPitfall(p)
+			a.sayRejected(v, p)
+		}}, -1})
 	}
 }
 
 func (d *desk) list(o openList) any {
 	a := d.copied()
 	m := page{kind: menuPage, title: "The lessons", lessons: true}
-	for i, s := range a.standing() {
-		l := a.book.lessons[i]
+	for i, l := range a.book.lessons {
 		if l.ID == o.current {
 			m.cursor = i
 		}
-		m.rows = append(m.rows, row{id: l.ID, name: fmt.Sprintf("%2d  %s", l.Number, l.Title), mark: s.mark, words: s.words, passed: s.passed})
+		m.rows = append(m.rows, row{id: l.ID, name: fmt.Sprintf("%2d  %s", l.Number, l.Title)})
 	}
+	m.stand(a.standing())
 	return opened{o.visit, m, -1}
 }

@@ -176,11 +176,11 @@ func (w *watch) typed(key tea.KeyPressMsg) {
 	m := &w.page
 	switch key.String() {
 	case "enter":
+		m.typing = false
 		if shown := m.shown(); len(shown) == 1 {
 			w.choose(shown[0])
 			return
 		}
-		m.typing = false
 	case "esc":
 		m.typing, m.query = false, ""
 	case "backspace":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"concurrency-koans/lessons"
@@ -60,6 +61,14 @@ func (p page) shown() (rows []row) {
 	return rows
 }
 
+// stand has a list of lessons show where each of them stands.
+func (p *page) stand(all []standing) {
+	p.rows = slices.Clone(p.rows) // those of the page before stay as they were
+	for i, s := range all {
+		p.rows[i].mark, p.rows[i].words, p.rows[i].passed = s.mark, s.words, s.passed
+	}
+}
+
 // open shows a page from its top, or from its end if that is where the news is.
 func (w *watch) open(p page) {
 	w.page = p
@@ -109,7 +118,13 @@ func (p page) sayMenu(a *app) (at int) {
 		if r.mark != "" {
 			here += r.mark + " "
 		}
-		a.out.clipped(here + name + "  " + r.words)
+		line := here + name + "  " + r.words
+		if i != p.cursor {
+			a.out.clipped(line)
+			continue
+		}
+		// The one that the cursor is on is shown in full.
+		a.out.pairs(0, pair{here + name, r.words})
 	}
 	return at
 }

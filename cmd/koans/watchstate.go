@@ -257,6 +257,10 @@ func (w *watch) settle(e judged) {
 		w.says = e.notice
 	}
 	w.judge(e.verdict, e.likely)
+	if w.page.lessons {
+		w.page.stand(e.standing)
+		w.lay(false)
+	}
 	if e.verdict.status == untried {
 		w.order(warm{w.lesson})
 	}

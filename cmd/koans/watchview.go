@@ -176,21 +176,17 @@ func (w *watch) celebrate(a *app, v verdict) {
 // view is the whole screen.
 func (w *watch) view() string {
 	if w.tooSmall() {
-		return strings.Join(wrapTo(fmt.Sprintf(wordsTooSmall, leastColumns, leastLines, w.columns, w.lines), w.columns), "\n")
+		return strings.Join(wrap(fmt.Sprintf(wordsTooSmall, leastColumns, leastLines, w.columns, w.lines), w.columns), "\n")
 	}
 	rule := styleFaint.Render(strings.Repeat(w.ruleMark(), w.width()))
 	lines := []string{w.head(), w.pathRow(), rule}
 	lines = append(lines, strings.Split(w.body.View(), "\n")...)
-	lines = append(lines, rule, w.statusLine(), w.keysLine())
+	lines = append(lines, rule)
+	lines = append(lines, w.foot()...)
 	for i, line := range lines {
 		lines[i] = " " + ansi.Truncate(line, w.width(), "")
 	}
 	return strings.Join(lines, "\n")
-}
-
-// wrapTo is wrap for a terminal that is too narrow for words.
-func wrapTo(text string, width int) []string {
-	return strings.Split(ansi.Wrap(text, max(1, width), ""), "\n")
 }
 
 func (w *watch) ruleMark() string {
@@ -234,8 +230,12 @@ func (w *watch) pathRow() string {
 	return w.ink.out.path(report)
 }
 
-// statusLine says what goes on, and how the last check ended.
-func (w *watch) statusLine() string {
+// foot is the last two lines: what goes on, and what keys do. An answer that is
+// too long for its line stands in the place of the keys until the next one.
+func (w *watch) foot() []string {
+	if said := wrap(w.says, w.width()); len(said) > 1 {
+		return said[:2]
+	}
 	right := ""
 	switch {
 	case !w.body.AtBottom():
@@ -246,23 +246,35 @@ func (w *watch) statusLine() string {
 	if w.polled {
 		right = strings.TrimPrefix(right+", polling", ", ")
 	}
-	return w.spread(w.status(), styleFaint.Render(right))
+	right = styleFaint.Render(right)
+	long, short := w.status()
+	line := w.spread(long, right)
+	if ansi.StringWidth(line) > w.width() || !strings.HasSuffix(line, right) {
+		line = w.spread(short, right)
+	}
+	return []string{line, w.keysLine()}
 }
 
-func (w *watch) status() string {
+// status says what goes on or how the last check ended, at length and for a line
+// with less room.
+func (w *watch) status() (long, short string) {
 	switch {
 	case w.says != "":
-		return w.says
+		return w.says, w.says
 	case w.stage == checking && w.packages > 0:
-		return fmt.Sprintf("%s: %s %d of %d packages", wordsCompiling, w.ink.out.marks.bar(w.compiled, w.packages, 12), w.compiled, w.packages)
+		count := fmt.Sprintf("%d of %d packages", w.compiled, w.packages)
+		return fmt.Sprintf("%s: %s %s", wordsCompiling, w.ink.out.marks.bar(w.compiled, w.packages, 12), count),
+			"Compiling, once: " + count
 	case w.stage == checking:
-		return "Checking …"
+		return "Checking …", "Checking …"
 	case w.stage == racing:
-		return styleWarn.Render("Waiting for the race detector …")
+		words := styleWarn.Render("Waiting for the race detector …")
+		return words, words
 	case w.verdict == nil:
-		return ""
+		return "", ""
 	}
-	return w.gist() + styleFaint.Render(fmt.Sprintf("  %s, in %.1f s", w.at.Format("15:04:05"), w.took.Seconds()))
+	gist := w.gist()
+	return gist + styleFaint.Render(fmt.Sprintf("  %s, in %.1f s", w.at.Format("15:04:05"), w.took.Seconds())), gist
 }
 
 // gist is the verdict in a few words: it is seen beside pages too.

@@ -79,6 +79,7 @@ const (
 	wordsNextLater    = "This lesson has not passed yet; l lists the others."
 	wordsNoVerdictYet = "There is no verdict yet: wait for it, or save the file."
 	wordsNoEditor     = "Set EDITOR to your editor, and e opens the file in it: EDITOR=nano"
+	wordsNoShell      = "There is no shell to come back from, so this cannot be suspended."
 	wordsFault        = "Something went wrong in koans itself: this is not your doing. Your file and your progress are as they were."
 	remedyFault       = "Start it again. If it comes back, report what stands here, with what you did before."
 	wordsTooSmall     = "The screen needs %d columns and %d lines, and has %d and %d. Make the window larger, or leave with q and use: koans watch --plain"
