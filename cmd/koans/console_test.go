@@ -69,7 +69,7 @@ func newConsole(t testing.TB, columns, lines int) *console {
 	t.Cleanup(func() {
 		tty.Close()
 		p.Close()
-		c.screen.Close()
+		c.screen.InputPipe().(io.Closer).Close() // its Close is not for use beside its Read
 		wg.Wait()
 	})
 	return c

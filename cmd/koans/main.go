@@ -9,6 +9,8 @@
 //	judge      answers to verdicts
 //	words      what is said to the learner
 //	screen     how it is laid out on a terminal
+//	watch      a state that events change (watchstate, watchkeys, watchpages), how it
+//	           looks (watchview), and who carries out what it orders (watchdesk)
 package main
 
 import (

@@ -90,6 +90,9 @@ func TestWatch(t *testing.T) {
 	s := sit(t, 100, 30) // koans alone
 
 	s.until("Lesson 1 of", "Not written yet", "hint (3 left)", "q quit")
+	s.mu.Lock()
+	require.Contains(t, string(s.raw), "\x1b]8;;"+fileURL(filepath.Join(s.root, "lessons", all[0].ID, all[0].Answer)), "the path is a link")
+	s.mu.Unlock()
 	s.press("h")
 	s.until("Hint 1 of 3", "hint (2 left)", "esc back")
 	s.press("p")
