@@ -22,6 +22,7 @@ type watch struct {
 
 	round  int    // number of the check that was ordered last
 	sum    string // of the file's content that it is about
+	known  bool   // the file has been told of
 	polled bool
 	stage  stage
 	// packages that the check still has to compile, and of how many; 0 of 0
@@ -220,7 +221,7 @@ func (w *watch) take(event any) {
 func (w *watch) begin(l lessons.Lesson) {
 	w.lesson = l
 	w.round++ // what is still to come is about the other lesson
-	w.sum, w.verdict, w.likely, w.sofar = "", nil, nil, false
+	w.sum, w.known, w.verdict, w.likely, w.sofar = "", false, nil, nil, false
 	w.stage = checking
 	w.order(follow{l})
 	w.open(page{})
@@ -234,10 +235,10 @@ func (w *watch) save(s saved) {
 		w.says = wordsPolled
 	}
 	w.polled = s.Polled
-	if w.round > 0 && w.sum == s.Sum && w.verdict != nil {
+	if w.known && w.sum == s.Sum {
 		return // only the way of finding out is another one
 	}
-	w.sum = s.Sum
+	w.sum, w.known = s.Sum, true
 	w.check()
 }
 
