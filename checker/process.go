@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"time"
 )
@@ -42,21 +44,34 @@ const (
 	// dumpGrace is how long a process that has been told to print its
 	// goroutines may take to do so.
 	dumpGrace = 2 * time.Second
-	// pipeGrace is how long the output may stay open after the process has
-	// ended, when a child has inherited it.
-	pipeGrace = 500 * time.Millisecond
+	// pipeGrace is how long the output may stay open after the tree has been
+	// killed: a child that has left the tree may have inherited it.
+	pipeGrace = 2 * time.Second
 )
 
 // run starts cmd in a process group of its own, watches its limits and waits
 // for its end. When ctx ends or a limit is passed, the whole tree is killed.
 // Zero limits are no limits. The error says that the command could not be run, or is ctx's.
 func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (ending, error) {
-	cmd.Stdout, cmd.Stderr = t, t
-	cmd.WaitDelay = pipeGrace
-	tree, err := startTree(cmd)
+	// A pipe of our own is read to its end, however busy the machine is. exec's
+	// would be closed some time after the process has ended, with output in it
+	// that nobody has come round to reading yet.
+	r, w, err := os.Pipe()
 	if err != nil {
 		return ending{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
+	defer r.Close()
+	cmd.Stdout, cmd.Stderr = w, w
+	tree, err := startTree(cmd)
+	w.Close() // the process has its own
+	if err != nil {
+		return ending{}, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		_, _ = io.Copy(t, r) // ends when nobody has the pipe open any more, or with r
+	}()
 	ended := make(chan struct{})
 	watched := make(chan ending, 1)
 	go func() { watched <- t.watch(ctx, tree, limits, ended) }()
@@ -65,12 +80,18 @@ func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (end
 	end := <-watched
 	tree.kill() // what the koans have started and left running
 	tree.close()
+	select {
+	case <-copied:
+	case <-time.After(pipeGrace):
+		r.Close()
+		<-copied
+	}
 	t.flush()
 	if ctx.Err() != nil {
 		return ending{}, context.Cause(ctx)
 	}
 	end.exit = cmd.ProcessState.ExitCode()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		return ending{}, fmt.Errorf("waiting for %s: %w", cmd.Path, err)
 	}
 	return end, nil

@@ -501,6 +501,31 @@ func received(e ast.Expr) string {
 	return "to receive from " + quoted(from)
 }
 
+// sendsOnce reports whether the line sends on a channel that the declared
+// function has made without room, in a goroutine that does not send in a loop:
+// one result for one receiver.
+func (x site) sendsOnce(channel string) bool {
+	if x.decl == nil || x.body == x.decl || x.loop() > 0 {
+		return false
+	}
+	made, returned := false, false
+	ast.Inspect(x.decl, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			if len(n.Lhs) == 1 && len(n.Rhs) == 1 && name(n.Lhs[0]) == channel {
+				call, ok := n.Rhs[0].(*ast.CallExpr)
+				made = made || ok && name(call.Fun) == "make" && len(call.Args) == 1
+			}
+		case *ast.ReturnStmt:
+			for _, r := range n.Results {
+				returned = returned || name(r) == channel
+			}
+		}
+		return true
+	})
+	return made && !returned
+}
+
 // hasContext reports whether the function around the line is given a context.
 func (x site) hasContext() bool {
 	if x.decl == nil {
@@ -538,6 +563,8 @@ func (x site) whyLeft(g dump.Goroutine) string {
 		return ""
 	case g.State == "chan receive" && (strings.HasSuffix(what, ".C") || strings.HasPrefix(what, "time.Tick(")):
 		return "A ticker's channel is never closed, so a loop over it has no end of its own."
+	case g.State == "chan send" && x.sendsOnce(what):
+		return fmt.Sprintf("Whoever was to receive from %s has left. With room for one value in the channel, the sender can leave too.", quoted(what))
 	case g.State == "chan send" && x.hasContext():
 		return fmt.Sprintf("The send on %s is not in a select with <-ctx.Done(), so the end of ctx does not end it.", quoted(what))
 	case g.State == "chan receive" && len(x.closes(what)) == 0 && x.hasContext():
