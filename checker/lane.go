@@ -97,13 +97,13 @@ func (l *lane) check(ctx context.Context) laneResult {
 			r.err = err
 			return r
 		}
-		if run.crashed() {
-			lost += time.Since(begun)
-		}
 		for _, test := range pending {
 			r.slow[test] = run.section(test).took > slowFailure
 		}
 		left, done := l.collect(run, pending, r.known)
+		if d := r.known[run.current.test].Diagnosis; run.crashed() && d != nil && d.Kind != Todo {
+			lost += time.Since(begun)
+		}
 		if done {
 			return r
 		}
