@@ -1,0 +1,204 @@
+// want: assertion TestBlockWaitsForRoom
+
+// Publish asks every ten milliseconds whether there is room.
+//
+// The lock may not be held while waiting, so Publish lets go of it, sleeps a little,
+// and tries again. It needs no second channel and no count of senders. But a message
+// comes up to ten milliseconds late, at every subscriber that was full, and whoever
+// waits uses the processor for nothing. Besides, in each pause another Publish may
+// come first. Wait for what you want, in a select: the runtime wakes you when there is
+// room.
+package pubsub
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	ErrClosed  = errors.New("pubsub: closed")
+	ErrInvalid = errors.New("pubsub: invalid buffer or policy")
+)
+
+// Overflow says what to do with a message that finds no room.
+type Overflow int
+
+const (
+	Block Overflow = iota
+	DropNewest
+	DropOldest
+)
+
+func valid(buffer int, overflow Overflow) bool {
+	switch overflow {
+	case Block:
+		return buffer >= 0
+	case DropNewest, DropOldest:
+		return buffer >= 1
+	}
+	return false
+}
+
+// Broker passes messages on.
+type Broker[T any] struct {
+	mu     sync.Mutex
+	topics map[string]map[*Subscription[T]]bool
+	closed bool
+}
+
+// Subscription is one subscriber's place at a topic.
+type Subscription[T any] struct {
+	broker   *Broker[T]
+	topic    string
+	overflow Overflow
+	c        chan T
+	dropped  atomic.Uint64
+
+	ending sync.Once
+	forget func() bool
+}
+
+// New makes a broker without subscriptions.
+func New[T any]() *Broker[T] {
+	return &Broker[T]{topics: map[string]map[*Subscription[T]]bool{}}
+}
+
+// Subscribe enters a subscription under its topic.
+func (b *Broker[T]) Subscribe(ctx context.Context, topic string, buffer int, overflow Overflow) (*Subscription[T], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !valid(buffer, overflow) {
+		return nil, ErrInvalid
+	}
+	s := &Subscription[T]{
+		broker:   b,
+		topic:    topic,
+		overflow: overflow,
+		c:        make(chan T, buffer),
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, ErrClosed
+	}
+	if b.topics[topic] == nil {
+		b.topics[topic] = map[*Subscription[T]]bool{}
+	}
+	b.topics[topic][s] = true
+	s.forget = context.AfterFunc(ctx, s.Unsubscribe)
+	return s, nil
+}
+
+// Publish gives v to all subscriptions of the topic.
+func (b *Broker[T]) Publish(ctx context.Context, topic string, v T) (delivered int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	delivered, full, err := b.offer(topic, v)
+	if err != nil {
+		return 0, err
+	}
+	for len(full) > 0 {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return delivered, ctx.Err()
+		}
+		b.mu.Lock()
+		full = slices.DeleteFunc(full, func(s *Subscription[T]) bool {
+			if !b.topics[topic][s] {
+				return true
+			}
+			if s.accept(v) {
+				delivered++
+				return true
+			}
+			return false
+		})
+		b.mu.Unlock()
+	}
+	return delivered, nil
+}
+
+// offer does what needs no waiting, and returns those who are full.
+func (b *Broker[T]) offer(topic string, v T) (delivered int, full []*Subscription[T], err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, nil, ErrClosed
+	}
+	for s := range b.topics[topic] {
+		switch {
+		case s.accept(v):
+			delivered++
+		case s.overflow == Block:
+			full = append(full, s)
+		}
+	}
+	return delivered, full, nil
+}
+
+// accept takes v if that needs no waiting. The caller holds the lock.
+func (s *Subscription[T]) accept(v T) bool {
+	select {
+	case s.c <- v:
+		return true
+	default:
+	}
+	switch s.overflow {
+	case DropNewest:
+		s.dropped.Add(1)
+	case DropOldest:
+		select {
+		case <-s.c:
+			s.dropped.Add(1)
+		default:
+		}
+		s.c <- v
+		return true
+	}
+	return false
+}
+
+// Close ends every subscription.
+func (b *Broker[T]) Close() {
+	b.mu.Lock()
+	topics := b.topics
+	b.topics, b.closed = nil, true
+	b.mu.Unlock()
+	for _, subscriptions := range topics {
+		for s := range subscriptions {
+			s.Unsubscribe()
+		}
+	}
+}
+
+// C returns the channel to read from.
+func (s *Subscription[T]) C() <-chan T { return s.c }
+
+// Unsubscribe ends the subscription.
+func (s *Subscription[T]) Unsubscribe() {
+	s.ending.Do(func() {
+		s.broker.remove(s)
+		s.forget()
+		close(s.c)
+	})
+}
+
+// remove forgets a subscription, and a topic with its last one.
+func (b *Broker[T]) remove(s *Subscription[T]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.topics[s.topic], s)
+	if len(b.topics[s.topic]) == 0 {
+		delete(b.topics, s.topic)
+	}
+}
+
+// Dropped returns how many messages were dropped.
+func (s *Subscription[T]) Dropped() uint64 { return s.dropped.Load() }
