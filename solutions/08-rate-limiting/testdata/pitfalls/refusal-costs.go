@@ -1,0 +1,197 @@
+// want: assertion TestAllowKeepsItsDistance
+
+// The clock is set at every call, also when not even one token has dripped in.
+//
+// Tokens are whole, so time is divided by every, in integers: a quarter of a period
+// makes zero tokens. That would do no harm if the quarter were kept. But last is set
+// to now, and the next call begins to count from there. Who asks four times in each
+// period gets nothing, ever, and the more often they try, the longer they wait. Move
+// last by what has been turned into tokens, and by no more.
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Limiter is a bucket of tokens.
+type Limiter struct {
+	every time.Duration
+	burst int
+
+	mu     sync.Mutex
+	tokens int // in the bucket at the time last
+	last   time.Time
+	queue  []chan struct{} // closed to give a Wait its token
+	alarm  *time.Timer     // calls ring when the first in the queue is due
+}
+
+// New makes a limiter with a full bucket.
+func New(every time.Duration, burst int) (*Limiter, error) {
+	if every <= 0 || burst <= 0 {
+		return nil, fmt.Errorf("ratelimit: %d tokens, one every %v: both must be more than zero", burst, every)
+	}
+	return &Limiter{every: every, burst: burst, tokens: burst, last: time.Now()}, nil
+}
+
+// update adds what has dripped in since the last time, gives it to those who wait,
+// and lets the rest overflow.
+func (l *Limiter) update(now time.Time) {
+	l.tokens += int(now.Sub(l.last) / l.every)
+	l.last = now
+	for len(l.queue) > 0 && l.delay(1) <= 0 {
+		l.tokens--
+		close(l.queue[0])
+		l.queue = l.queue[1:]
+	}
+	l.tokens = min(l.tokens, l.burst)
+}
+
+// delay returns how long it takes until the bucket holds n tokens.
+func (l *Limiter) delay(n int) time.Duration {
+	return time.Duration(n-l.tokens) * l.every
+}
+
+// Allow takes one token if there is one.
+func (l *Limiter) Allow() bool { return l.AllowN(1) }
+
+// AllowN takes n tokens or none.
+func (l *Limiter) AllowN(n int) bool {
+	if n <= 0 || n > l.burst {
+		return n == 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.update(time.Now())
+	if l.delay(n) > 0 {
+		return false
+	}
+	l.tokens -= n
+	return true
+}
+
+// Wait takes a token, and waits for it.
+func (l *Limiter) Wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.Allow() {
+		return nil
+	}
+	turn, err := l.enqueue(ctx)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		return l.leave(ctx, turn)
+	}
+}
+
+// enqueue puts a Wait at the end of the queue.
+func (l *Limiter) enqueue(ctx context.Context) (chan struct{}, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.update(now)
+	delay := l.delay(len(l.queue) + 1)
+	if deadline, ok := ctx.Deadline(); ok && now.Add(delay).After(deadline) {
+		return nil, fmt.Errorf("ratelimit: a token would come in %v: %w", delay, context.DeadlineExceeded)
+	}
+	turn := make(chan struct{})
+	l.queue = append(l.queue, turn)
+	if len(l.queue) == 1 {
+		l.alarm = time.AfterFunc(delay, l.ring)
+	}
+	return turn, nil
+}
+
+// ring is called when the first in the queue is due.
+func (l *Limiter) ring() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.update(time.Now())
+	if len(l.queue) > 0 {
+		l.alarm.Reset(l.delay(1))
+	}
+}
+
+// leave takes a Wait whose ctx has ended out of the queue.
+func (l *Limiter) leave(ctx context.Context, turn chan struct{}) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := slices.Index(l.queue, turn)
+	if place < 0 {
+		return nil // served at the last moment
+	}
+	l.queue = slices.Delete(l.queue, place, place+1)
+	if len(l.queue) == 0 {
+		l.alarm.Stop()
+	}
+	return ctx.Err()
+}
+
+// Keyed is a Limiter for each key.
+type Keyed[K comparable] struct {
+	every time.Duration
+	burst int
+	idle  time.Duration
+
+	mu    sync.Mutex
+	known map[K]*entry
+	swept time.Time
+}
+
+type entry struct {
+	limiter *Limiter
+	asked   time.Time
+}
+
+// NewKeyed makes a Keyed that remembers no key yet.
+func NewKeyed[K comparable](every time.Duration, burst int, idle time.Duration) (*Keyed[K], error) {
+	if _, err := New(every, burst); err != nil {
+		return nil, err
+	}
+	if idle < time.Duration(burst)*every {
+		return nil, fmt.Errorf("ratelimit: idle is %v: a key would gain by being forgotten", idle)
+	}
+	return &Keyed[K]{every: every, burst: burst, idle: idle, known: map[K]*entry{}}, nil
+}
+
+// Allow takes one token from the bucket of key.
+func (k *Keyed[K]) Allow(key K) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	if now.Sub(k.swept) >= k.idle {
+		k.sweep(now)
+	}
+	e, ok := k.known[key]
+	if !ok {
+		limiter, _ := New(k.every, k.burst) // NewKeyed has made sure that this works
+		e = &entry{limiter: limiter}
+		k.known[key] = e
+	}
+	e.asked = now
+	return e.limiter.Allow()
+}
+
+// sweep forgets the keys that are idle.
+func (k *Keyed[K]) sweep(now time.Time) {
+	maps.DeleteFunc(k.known, func(_ K, e *entry) bool { return now.Sub(e.asked) >= k.idle })
+	k.swept = now
+}
+
+// Len counts the keys that are not idle.
+func (k *Keyed[K]) Len() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sweep(time.Now())
+	return len(k.known)
+}
