@@ -124,6 +124,9 @@ func (s *Session) picture(groups []group) (lines []string) {
 
 // holds names the mutexes that a group has locked where it stands.
 func (s *Session) holds(g group) (names []string) {
+	if g.State == "sync.Cond.Wait" {
+		return nil // it has given back the mutex that it is called with
+	}
 	waitsFor := ""
 	if x, ok := s.site(g.where); ok {
 		waitsFor = x.awaited(g.State)

@@ -380,7 +380,7 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	if word, _, _ := strings.Cut(s, " "); word != "ctx" && len(word) > 1 {
+	if word, _, _ := strings.Cut(s, " "); word != "ctx" && len(strings.TrimRight(word, ",;:.")) > 1 {
 		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
