@@ -28,9 +28,9 @@ func (s *Session) diagnose(run *koanRun, sec *section) *Diagnosis {
 	switch {
 	case crashed && strings.HasPrefix(crash.Message, "TODO("):
 		d = s.diagnoseTodo(crash)
-	case run.excess == overTime:
+	case run.excess == overTime && sec == run.current:
 		d = s.diagnoseStuck(dump.Goroutines(sec.text), s.c.limits(), run.usage)
-	case run.excess != "":
+	case run.excess != "" && sec == run.current:
 		d = s.diagnoseExcess(run, sec, dump.Goroutines(sec.text))
 	case forged(text, sec.test) || forged(string(run.preamble.text), ""):
 		d = &Diagnosis{Kind: Crash, File: s.p.file(s.p.Answer), Line: s.forges(),
