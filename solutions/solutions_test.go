@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	runs = flag.Int("runs", 5, "prove each claim with `n` runs; the full proof takes 200")
+	runs = flag.Int("runs", 2, "prove each claim with `n` runs; the full proof takes 200")
 	load = flag.Bool("load", false, "keep every core busy meanwhile")
 )
 

@@ -73,7 +73,7 @@ func TestFirstInFirstOut(t *testing.T) {
 // two run in real time: a bubble takes a goroutine that waits for a lock for one
 // that is busy, and its clock would stop for good.
 func TestFullQueueMakesPutWait(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 	for _, size := range []struct{ capacity, room int }{{1, 1}, {3, 3}, {0, 1}, {-2, 1}} {
 		in := fmt.Sprintf("a queue of capacity %d has room for %d", size.capacity, size.room)
 		q := prodcon.NewQueue[int](size.capacity)
@@ -97,7 +97,7 @@ func TestFullQueueMakesPutWait(t *testing.T) {
 // Each item lets one waiting Take go on: no fewer, no more, and at that moment.
 // And each free place does the same for one waiting Put.
 func TestEachItemLetsOneTakeGoOn(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 	const waiting = 3
 	q := prodcon.NewQueue[int](waiting)
 	takes := make(chan taken, waiting)
@@ -186,7 +186,7 @@ func TestEachItemLetsOneTakeGoOn(t *testing.T) {
 // To be woken is a hint: somebody else may have been quicker.
 // So whoever is woken looks again, and goes back to waiting if there is nothing.
 func TestWokenLooksAgain(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 	const queues = 24 // who is quicker is left to chance, so there are many
 	takes, puts := make(chan taken, 2*queues), make(chan error, 2*queues)
 	var qs []*prodcon.Queue[int]
@@ -243,7 +243,7 @@ func TestWokenLooksAgain(t *testing.T) {
 // Close wakes everybody who waits, on both sides.
 // Nothing else will ever wake them. This koan, too, runs in real time.
 func TestCloseWakesEverybody(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 	const waiting = 3
 
 	q := prodcon.NewQueue[int](2)
@@ -283,7 +283,7 @@ func TestCloseWakesEverybody(t *testing.T) {
 // There is a moment when Put has seen an open queue and not yet put in its item.
 // Close, and whoever takes what is left, must not fit into it.
 func TestPutRacesClose(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 
 	// First with care: Put has to ask for ctx now and then, and each round, one of
 	// these questions gives the other side the time to do what it can.
@@ -350,7 +350,7 @@ func TestPutRacesClose(t *testing.T) {
 // The end of a ctx ends one wait, and no other.
 // Whoever gives up leaves no trace: nothing is put in or taken out later.
 func TestCtxEndsOneWait(t *testing.T) {
-	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	defer inRealTime(t)()
 	hurry, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
@@ -634,6 +634,24 @@ func TestRunStopsAtTheFirstError(t *testing.T) {
 			require.EqualValues(t, 2, calls.Load(), "ctx ended while 2 calls of consume were at work: Run must not begin another one; so many were begun")
 		})
 	}
+	// ctx ends, and everybody has something to say about it.
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := goRun(ctx, 3, 2, func(ctx context.Context, _ int) error {
+			<-ctx.Done()
+			return errors.New("consume was stopped")
+		}, func(ctx context.Context, put func(int) error) error {
+			for i := 0; i < 1000 && put(1) == nil; i++ {
+			}
+			return errors.New("the producer was stopped")
+		})
+
+		synctest.Wait()
+		cancel()
+		elapse(time.Hour)
+		require.Len(t, done, 1, "ctx ended, and every producer and every call of consume has returned: Run must return")
+		require.ErrorIs(t, <-done, context.Canceled, "ctx ended while there were items to consume, and then the others failed: Run must return the ctx's error, whatever they return")
+	})
 	// Two fail at the same moment. They share nothing, so that nothing but Run itself
 	// keeps them apart.
 	synctest.Test(t, func(t *testing.T) {
@@ -1149,26 +1167,44 @@ func lenSoon(t *testing.T, q *prodcon.Queue[int]) int {
 	return soon(t, length, "others were waiting in Put or Take: Len must return all the same")
 }
 
+// inRealTime begins a koan that runs in no bubble. The function it returns ends the
+// koan: one that has passed must have left no goroutine behind. What koans that
+// failed have left before does not count.
+func inRealTime(t *testing.T) (end func()) {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	clear(left)
+	for _, g := range goroutines() {
+		left[g.id] = true
+	}
+	return func() {
+		t.Helper()
+		if !t.Failed() {
+			goleak.VerifyNone(t, before)
+		}
+	}
+}
+
+// left are the goroutines that were there when the koan began.
+var left = map[string]bool{}
+
 // untilWaiting returns when n goroutines are waiting inside the function named, no
 // matter what for, and nobody is left who could let them go on. It fails the koan
 // if one comes back before that. It asks the runtime what each goroutine does,
 // since only a bubble has a better way to know.
 func untilWaiting[T any](t *testing.T, n int, function string, back <-chan T, otherwise string) {
 	t.Helper()
-	stacks := make([]byte, 1<<18)
 	for deadline := time.Now().Add(2 * time.Second); len(back) == 0 && time.Now().Before(deadline); {
 		for range 20 {
 			runtime.Gosched() // to ask stops everybody, so let them first get on
 		}
 		waiting, busy := 0, 0
-		all := strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n")
-		for _, g := range all[1:] { // the first is the one that asks
-			state, frames, _ := strings.Cut(g, "\n")
-			frames, _, _ = strings.Cut(frames, "created by ")
+		for _, g := range goroutines()[1:] { // the first is the one that asks
 			switch {
-			case strings.Contains(state, "[run"):
-				busy += strings.Count(frames, "prodcon")
-			case strings.Contains(frames, "."+function+"("):
+			case left[g.id]:
+			case strings.HasPrefix(g.state, "run"):
+				busy += strings.Count(g.frames, "prodcon")
+			case strings.Contains(g.frames, "."+function+"("):
 				waiting++
 			}
 		}
@@ -1179,11 +1215,16 @@ func untilWaiting[T any](t *testing.T, n int, function string, back <-chan T, ot
 	require.Fail(t, "it did not wait", otherwise)
 }
 
-// verifyNoLeak checks that a koan which passed has left no goroutine behind, apart
-// from those that a failed koan before it had.
-func verifyNoLeak(t *testing.T, before goleak.Option) {
-	t.Helper()
-	if !t.Failed() {
-		goleak.VerifyNone(t, before)
+// goroutine is what the runtime says of one.
+type goroutine struct{ id, state, frames string }
+
+func goroutines() (all []goroutine) {
+	stacks := make([]byte, 1<<18)
+	for _, g := range strings.Split(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		head, frames, _ := strings.Cut(g, "\n") // goroutine 45 [chan send]:
+		id, state, _ := strings.Cut(head, " [")
+		frames, _, _ = strings.Cut(frames, "created by ")
+		all = append(all, goroutine{id, state, frames})
 	}
+	return all
 }

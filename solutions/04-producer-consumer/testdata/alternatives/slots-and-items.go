@@ -119,13 +119,17 @@ func Run[T any](parent context.Context, capacity, consumers int, consume func(co
 	q := NewQueue[T](capacity)
 	var once sync.Once
 	var first error
+	// Whoever fails when the caller's ctx has ended must not be the first to say
+	// why.
 	stop := func(err error) {
-		if err != nil {
-			once.Do(func() { first = err; cancel() })
+		if err == nil {
+			return
 		}
+		if cause := parent.Err(); cause != nil {
+			err = cause
+		}
+		once.Do(func() { first = err; cancel() })
 	}
-	// Whoever fails because the caller's ctx has ended must not be the first to
-	// say why.
 	defer context.AfterFunc(parent, func() { stop(parent.Err()) })()
 
 	var makers, users sync.WaitGroup
