@@ -31,7 +31,7 @@ const (
 // jargon matches what only the makers of Go's tools need to read: addresses and
 // numbers that are others in the next run, and frames that the learner did not
 // write.
-var jargon = regexp.MustCompile(`0x[0-9a-f]|(?i:\bgoroutine \d)|\b(runtime|testing)\.|testify|goleak|synctest`)
+var jargon = regexp.MustCompile(`0x[0-9a-f]|(?i:\bgoroutine \d)|\b(runtime|testing)\.[a-z(]|testify|goleak|synctest`)
 
 // A wrong answer is one that the tests give in a learner's stead.
 type wrongAnswer struct {
