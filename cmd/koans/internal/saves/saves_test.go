@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,8 @@ func sumOf(text string) string {
 // A disk is a folder with one file, on fake time.
 type disk struct {
 	t      *testing.T
-	text   string // of the file
+	mu     sync.Mutex // hands the fields below over: that time passes orders nothing
+	text   string     // of the file
 	gone   bool
 	events chan fsnotify.Event
 	errors chan error
@@ -49,12 +51,16 @@ func follow(t *testing.T, events bool, test func(*disk)) {
 		f := follower{
 			name: "answer.go",
 			read: func() ([]byte, error) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
 				if d.gone {
 					return nil, fs.ErrNotExist
 				}
 				return []byte(d.text), nil
 			},
 			tell: func(s State) {
+				d.mu.Lock()
+				defer d.mu.Unlock()
 				d.told = append(d.told, s)
 				d.at = append(d.at, time.Since(begun))
 			},
@@ -77,8 +83,15 @@ func (d *disk) event(op fsnotify.Op, name string) {
 	synctest.Wait()
 }
 
+// handOver orders what the test has written before what the follower reads next.
+func (d *disk) handOver() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+}
+
 // after lets time pass.
 func (d *disk) after(pause time.Duration) {
+	d.handOver()
 	time.Sleep(pause) // fake
 	synctest.Wait()
 }
