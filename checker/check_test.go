@@ -58,6 +58,31 @@ func TestAFailureThatDoesNotRepeatIsCalledFlaky(t *testing.T) {
 	assert.Equal(t, &checker.Flaky{Failed: 2, Runs: 4}, first.Flaky)
 }
 
+func TestARaceBeforeTheFailureIsHeardOnTheWayForward(t *testing.T) {
+	t.Parallel()
+	racy := bytes.Replace(readAnswer(t, "race-counter"), []byte("\ttotal := 0\n"), []byte("\ttotal := 0\n\tif n == 2 {\n\t\treturn total\n\t}\n"), 1)
+	for _, c := range []struct {
+		reached, test string
+		kind          checker.Kind
+	}{
+		{"", "TestCountLeavesNobody", checker.Assertion},
+		{"TestSend", "TestCount", checker.Race},
+		{"TestCountLeavesNobody", "TestCountLeavesNobody", checker.Assertion},
+	} {
+		p := live(t, racy)
+		p.Reached = c.reached
+
+		report, err := new(checker.Checker).Check(context.Background(), p)
+
+		require.NoError(t, err)
+		first, failed := report.FirstFailure()
+		require.True(t, failed)
+		assert.Equal(t, c.test, first.Test, "reached %q", c.reached)
+		assert.Equal(t, c.kind, first.Diagnosis.Kind, "reached %q", c.reached)
+		assert.Equal(t, checker.Failed, report.Koans[3].Status)
+	}
+}
+
 func TestSoakOfARightAnswer(t *testing.T) {
 	t.Parallel()
 	c := &checker.Checker{}

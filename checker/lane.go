@@ -107,6 +107,9 @@ func (l *lane) check(ctx context.Context) laneResult {
 		if done {
 			return r
 		}
+		if l.race && r.failed() {
+			break // only the first failure is this lane's to tell
+		}
 		pending = left
 	}
 	r.err = l.findLeak(ctx, r.known)
@@ -184,13 +187,7 @@ var repeatOn = []string{"-test.cpu=1", "-test.cpu=1", "-test.cpu=" + strconv.Ito
 // repeat runs the first failing koan again. If it passes even once, the failure
 // is flaky, and how often it came is returned and noted in the outcome.
 func (l *lane) repeat(ctx context.Context, r *laneResult) *Flaky {
-	test := ""
-	for _, k := range l.session.koans {
-		if r.known[k.test].Status == Failed {
-			test = k.test
-			break
-		}
-	}
+	test := l.session.koans[l.session.first(*r)].test
 	outcome := r.known[test]
 	switch outcome.Diagnosis.Kind {
 	case Todo, Stuck, Crash: // sure, or too dear to have again

@@ -150,8 +150,9 @@ func (s *Session) refused(d *Diagnosis) Report {
 }
 
 // Check judges the answer. Both lanes start together. The fast lane decides a
-// failure that it can repeat; what it cannot repeat smells of a race, so then,
-// as after a pass, the race lane decides.
+// failure that it can repeat, unless it comes further than the learner has been;
+// what it cannot repeat smells of a race. So then, as after a pass, the race lane
+// decides.
 func (s *Session) Check(ctx context.Context) (Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -177,7 +178,8 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 			fast.err = context.Cause(ctx)
 		}
 	}
-	if fast.err != nil || fast.refusal != nil || fast.failed() && fast.flaky == nil {
+	sure := fast.failed() && fast.flaky == nil
+	if fast.err != nil || fast.refusal != nil || sure && !s.leads(fast) {
 		cancel()
 		if !waits {
 			<-raceDone
@@ -194,12 +196,35 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	switch {
 	case race.err != nil:
 		return Report{}, race.err
+	case sure && s.first(race) >= s.first(fast):
+		return s.report(fast)
 	case race.failed():
+		for test, o := range fast.known { // of what the race lane has not come to
+			if _, ok := race.known[test]; !ok && race.refusal == nil {
+				race.known[test] = o
+			}
+		}
 		return s.report(race)
 	case fast.failed():
 		return s.report(fast)
 	}
 	return s.passed(ctx, race)
+}
+
+// first is the place of the first koan that failed, or the number of koans.
+func (s *Session) first(r laneResult) int {
+	for i, k := range s.koans {
+		if r.refusal != nil || r.known[k.test].Status == Failed {
+			return i
+		}
+	}
+	return len(s.koans)
+}
+
+// leads reports whether a lane came further than the learner has been.
+func (s *Session) leads(r laneResult) bool {
+	reached := slices.IndexFunc(s.koans, func(k koan) bool { return k.test == s.p.Reached })
+	return reached >= 0 && s.first(r) > reached
 }
 
 // passed makes the report of an answer that no koan objects to. The answer is

@@ -95,7 +95,7 @@ func (a *app) judgeBy(ctx context.Context, c *checker.Checker, all ...lessons.Le
 		c       *checker.Checker
 		indexes []int
 	}{{c, written}, {bare, skeletons}} {
-		for n, result := range check(ctx, batch.c, book, pick(all, batch.indexes)) {
+		for n, result := range check(ctx, batch.c, a.subjects(pick(all, batch.indexes))) {
 			verdicts[batch.indexes[n]].settle(result)
 		}
 	}
@@ -106,16 +106,26 @@ func (a *app) judgeBy(ctx context.Context, c *checker.Checker, all ...lessons.Le
 	return verdicts, nil
 }
 
-// check runs the engine. A single answer is checked for speed of the verdict,
-// several for least work in all.
-func check(ctx context.Context, c *checker.Checker, book *workbook, all []lessons.Lesson) []checker.Result {
-	if len(all) == 1 {
-		report, err := c.Check(ctx, book.subject(all[0]))
-		return []checker.Result{{Report: report, Err: err}}
-	}
+// subjects are what the engine judges for the lessons, with how far the learner
+// has been told to have come.
+func (a *app) subjects(all []lessons.Lesson) []checker.Package {
 	packages := make([]checker.Package, len(all))
 	for i, l := range all {
-		packages[i] = book.subject(l)
+		packages[i] = a.book.subject(l)
+		packages[i].Reached, _ = a.record().LastFailure(l.ID)
+		if packages[i].Reached == "" {
+			packages[i].Reached = l.Koans[0].Test
+		}
+	}
+	return packages
+}
+
+// check runs the engine. A single answer is checked for speed of the verdict,
+// several for least work in all.
+func check(ctx context.Context, c *checker.Checker, packages []checker.Package) []checker.Result {
+	if len(packages) == 1 {
+		report, err := c.Check(ctx, packages[0])
+		return []checker.Result{{Report: report, Err: err}}
 	}
 	return c.CheckAll(ctx, packages)
 }

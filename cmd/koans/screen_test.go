@@ -81,8 +81,7 @@ var quotedSource = regexp.MustCompile(`\w+\.go:\d+   .*`)
 func requireScreen(t *testing.T, w wrongAnswer) {
 	root := freshWorkbook(t)
 	require.NoError(t, os.WriteFile(filepath.Join(root, "lessons", w.lesson.ID, w.lesson.Answer), w.pitfall.Source, 0o644))
-	// What is no race is the fast lane's to reject, and builds in half the time.
-	v := verdictIn(t, root, w.lesson, &checker.Checker{NoRace: w.pitfall.Kind != string(checker.Race)})
+	v := verdictIn(t, root, w.lesson, new(checker.Checker))
 	o, _ := v.report.FirstFailure()
 	for _, executable := range []string{"koans", "/tmp/go-build1/b001/exe/koans"} {
 		screen := shown(root, executable, func(a *app) {
@@ -122,7 +121,7 @@ func verdictIn(t *testing.T, root string, l lessons.Lesson, c *checker.Checker) 
 	a := appIn(root, "koans", io.Discard)
 	book, err := a.workbook()
 	require.NoError(t, err)
-	results := check(t.Context(), c, book, []lessons.Lesson{l})
+	results := check(t.Context(), c, []checker.Package{book.subject(l)})
 	v := verdict{lesson: l, status: failed}
 	v.settle(results[0])
 	require.Equal(t, failed, v.status, "%v", v.err)
