@@ -40,8 +40,8 @@ func (s single) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // looksLike names the pitfalls of the lesson that fail at the same koan for a
-// reason of the same kind, the one that is most like the answer first. What is
-// not written or does not compile looks like none.
+// reason of the same kind and resemble the answer, the one that does most first.
+// What is not written or does not compile looks like none.
 func (a *app) looksLike(l lessons.Lesson, o checker.Outcome) []string {
 	if o.Diagnosis == nil {
 		return nil
@@ -60,12 +60,15 @@ func (a *app) looksLike(l lessons.Lesson, o checker.Outcome) []string {
 			near = append(near, p)
 		}
 	}
-	if len(near) > 1 && o.Diagnosis.File == folder(l)+"/"+l.Answer {
-		if answer, err := a.book.answer(l); err == nil { // else they stay in order
-			nearestFirst(near, answer, o.Diagnosis.Line)
-		}
+	answer, err := a.book.answer(l)
+	if err != nil {
+		return nil
 	}
-	return names(near, func(p solutions.Pitfall) string { return p.Name })
+	line := 0
+	if o.Diagnosis.File == folder(l)+"/"+l.Answer {
+		line = o.Diagnosis.Line
+	}
+	return names(resembling(near, s.Reference, answer, line), func(p solutions.Pitfall) string { return p.Name })
 }
 
 // pitfall finds a pitfall by its name or the beginning of it.

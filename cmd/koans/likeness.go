@@ -12,18 +12,19 @@ import (
 	"concurrency-koans/solutions"
 )
 
-// nearestFirst sorts pitfalls by how much they resemble an answer around its
-// faulty line: first those whose function of the same name has such a line, then
-// by the rest of that function, then by the rest of the file. None of this runs
-// anything, so that it costs the learner no time.
-func nearestFirst(pitfalls []solutions.Pitfall, answer []byte, line int) {
+// resembling returns the pitfalls that an answer resembles around its faulty
+// line, the most similar one first: those whose function of the same name has
+// such a line come before those that have more of that function, and of the
+// whole file. A pitfall that resembles it less than the reference does is none of
+// them; neither is one that goes about the function in another way. None
+// of this runs anything, so that it costs the learner no time.
+func resembling(pitfalls []solutions.Pitfall, reference, answer []byte, line int) []solutions.Pitfall {
 	mine := outlineOf(answer)
 	function := mine.around(line)
 	fault := mine.shapes[line]
 	type likeness struct{ line, function, file float64 }
-	near := map[string]likeness{}
-	for _, p := range pitfalls {
-		theirs := outlineOf(p.Source)
+	likenessOf := func(source []byte) likeness {
+		theirs := outlineOf(source)
 		same := theirs.functions[function]
 		n := likeness{
 			function: resemblance(mine.lines(mine.functions[function]), theirs.lines(same)),
@@ -32,13 +33,28 @@ func nearestFirst(pitfalls []solutions.Pitfall, answer []byte, line int) {
 		if fault != "" && slices.Contains(theirs.lines(same), fault) {
 			n.line = 1
 		}
-		near[p.Name] = n
+		return n
 	}
-	slices.SortStableFunc(pitfalls, func(a, b solutions.Pitfall) int {
-		x, y := near[a.Name], near[b.Name]
+	compare := func(x, y likeness) int {
 		return cmp.Or(cmp.Compare(y.line, x.line), cmp.Compare(y.function, x.function), cmp.Compare(y.file, x.file))
-	})
+	}
+	right := likenessOf(reference)
+	near := map[string]likeness{}
+	var alike []solutions.Pitfall
+	for _, p := range pitfalls {
+		n := likenessOf(p.Source)
+		if compare(n, right) <= 0 && max(n.function, n.file) >= leastLikeness {
+			near[p.Name] = n
+			alike = append(alike, p)
+		}
+	}
+	slices.SortStableFunc(alike, func(a, b solutions.Pitfall) int { return compare(near[a.Name], near[b.Name]) })
+	return alike
 }
+
+// leastLikeness is how much of a function, or of the file, two answers share at
+// the least when one is said to look like the other.
+const leastLikeness = 0.4
 
 // An outline is a source file as far as it can be compared with another one.
 type outline struct {
