@@ -32,10 +32,14 @@ func (f Failure) Comparison() []string {
 	}
 	lines = lines[:min(len(lines), 6)]
 	for i, line := range lines {
+		line = stackText.ReplaceAllString(line, "a stack trace")
 		lines[i] = shorten(address.ReplaceAllString(line, "…"), limit)
 	}
 	return lines
 }
+
+// stackText matches the text of what debug.Stack returns.
+var stackText = regexp.MustCompile(`"goroutine \d+ \[(?:[^"\\]|\\.)*"?`)
 
 // sayAsItIs keeps wording that no other rule knows, but for what NoError puts
 // before an error. Joined errors have a line each.
@@ -409,9 +413,15 @@ func sayNotSame(text string) []string {
 	return pair("another one", "the very same: "+readValue(got, "", spans{}).text)
 }
 
+// shorten cuts off what is too long. A text in quotes keeps the one at its end.
 func shorten(line string, most int) string {
-	if r := []rune(line); len(r) > most {
-		return string(r[:most-2]) + " …"
+	r := []rune(line)
+	if len(r) <= most {
+		return line
 	}
-	return line
+	cut := string(r[:most-3])
+	if quotes := strings.Count(cut, `"`) - strings.Count(cut, `\"`); quotes%2 == 1 {
+		return cut + ` …"`
+	}
+	return cut + " …"
 }
