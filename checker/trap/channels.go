@@ -201,13 +201,25 @@ func (f *finder) selects() {
 		if fallback == nil {
 			return
 		}
-		if sent != "" && !strings.HasPrefix(f.decl.Name.Name, "Try") && !leaves(fallback.Body) {
+		if sent != "" && !strings.HasPrefix(f.decl.Name.Name, "Try") && !leaves(fallback.Body) && !counts(fallback) {
 			f.add(DefaultOnSend, fallback, sent, fmt.Sprintf("With this default the select does not wait: %s is dropped when nobody is ready to receive it.", quoted(sent)))
 		}
 		if inLoop(around) && !leaves(fallback.Body) {
 			f.add(DefaultInLoop, fallback, "", "With this default the select never waits, so the loop around it spins.")
 		}
 	})
+}
+
+// counts reports whether a case counts something: who counts what is dropped
+// means to drop it.
+func counts(c *ast.CommClause) (found bool) {
+	ast.Inspect(c, func(n ast.Node) bool {
+		_, step := n.(*ast.IncDecStmt)
+		_, sel := called(n)
+		found = found || step || sel == "Add"
+		return !found
+	})
+	return found
 }
 
 // leaves reports whether statements end in leaving the function or the loop.

@@ -13,9 +13,14 @@ func (f *finder) contexts() {
 		switch n := n.(type) {
 		case *ast.CallExpr:
 			x, sel := called(n)
-			if x == "context" && (sel == "Background" || sel == "TODO") && f.takesContext(around) {
-				f.add(OwnContext, n, "", fmt.Sprintf("%s never ends: what works under it does not hear that ctx has ended.", quoted(text(n))))
+			if x != "context" || sel != "Background" && sel != "TODO" || !f.takesContext(around) {
+				return
 			}
+			words := "%s never ends: what works under it does not hear that ctx has ended."
+			if x, sel := called(around[len(around)-1]); x == "context" && !strings.HasPrefix(sel, "WithCancel") {
+				words = "%s does not hear that ctx has ended, and has none of the values of ctx. A context that shall outlive ctx and keep its values is made by context.WithoutCancel."
+			}
+			f.add(OwnContext, n, "", fmt.Sprintf(words, quoted(text(n))))
 		case *ast.KeyValueExpr:
 			typ := f.fieldType(text(n.Key))
 			given := f.isParameter(text(n.Value), around, func(e ast.Expr) bool { return text(e) == "context.Context" })
@@ -74,9 +79,9 @@ func (f *finder) deferredCancel(cancel string) {
 		case *ast.GoStmt:
 			starts = true
 		case *ast.CallExpr:
-			x, sel := called(n)
+			_, sel := called(n)
 			starts = starts || sel == "Go"
-			waits = waits || sel == "Wait" && body(around) == nil && f.isGroup(x)
+			waits = waits || sel == "Wait" && body(around) == nil
 		case *ast.UnaryExpr:
 			waits = waits || body(around) == nil && n.Op == token.ARROW
 		case *ast.SelectStmt:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,8 +22,8 @@ func (f *finder) errors() {
 				f.add(DroppedError, n, text(call.Fun), fmt.Sprintf("The error that %s returns is not looked at.", quoted(text(call.Fun))))
 			}
 		case *ast.AssignStmt:
-			if len(n.Rhs) != 1 || text(n.Lhs[len(n.Lhs)-1]) != "_" {
-				return
+			if len(n.Rhs) != 1 || text(n.Lhs[len(n.Lhs)-1]) != "_" || inDeferred(around) {
+				return // what comes last has nobody to tell
 			}
 			if call, ok := n.Rhs[0].(*ast.CallExpr); ok && f.returnsError(text(call.Fun), around) {
 				f.add(DroppedError, n, text(call.Fun), fmt.Sprintf("The error that %s returns is thrown away.", quoted(text(call.Fun))))
@@ -47,7 +48,7 @@ func (f *finder) inText(call *ast.CallExpr) {
 	}
 	verbs := strings.Count(strings.ReplaceAll(format, "%%", ""), "%")
 	for i, arg := range call.Args[1:] {
-		if !isError(arg) {
+		if _, sel := called(arg); !isError(arg) && sel != "Err" {
 			continue
 		}
 		switch {
@@ -60,11 +61,20 @@ func (f *finder) inText(call *ast.CallExpr) {
 	}
 }
 
-// isError reports whether an expression is an error by its name.
+// inDeferred reports whether something is in a function that is deferred.
+func inDeferred(around []ast.Node) bool {
+	return slices.ContainsFunc(around, func(n ast.Node) bool {
+		_, ok := n.(*ast.DeferStmt)
+		return ok
+	})
+}
+
+// isError reports whether an expression is an error by its name. What a
+// context's Err returns is never wrapped.
 func isError(e ast.Expr) bool {
 	if call, ok := e.(*ast.CallExpr); ok {
 		_, sel := called(call)
-		return sel == "Err" || sel == "Cause"
+		return sel == "Cause"
 	}
 	name := last(text(e))
 	return name == "err" || strings.HasSuffix(name, "Err") || strings.HasSuffix(name, "err") || name == "cause"

@@ -125,6 +125,15 @@ func closesOnBoth(ctx context.Context, many bool) <-chan int {
 	return out
 }
 
+func dropsAndCounts(out chan int) (dropped int) {
+	select {
+	case out <- 1:
+	default:
+		dropped++
+	}
+	return dropped
+}
+
 func drops(in, out chan int) {
 	for {
 		select {

@@ -15,6 +15,16 @@ func background(ctx context.Context) {
 	go func() { <-ctx.Done(); cancel() }()
 }
 
+func cleansUp(ctx context.Context, clean func(context.Context) error) {
+	defer func() { _ = clean(ctx) }()
+	own, cancel := context.WithTimeout(context.Background(), 1) // trap: own-context
+	defer cancel()
+	if own.Err() == context.DeadlineExceeded {
+		return
+	}
+	clean(own) // trap: dropped-error
+}
+
 func noContext() context.Context { return context.Background() }
 
 func lost(ctx context.Context) {
