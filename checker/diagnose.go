@@ -167,7 +167,7 @@ var crashLessons = []struct{ message, means string }{
 	{"sync: negative WaitGroup counter", "Done was called more often than Add allowed. WaitGroup.Go calls it by itself."},
 	{"sync: WaitGroup is reused before previous Wait has returned", "Add was called while Wait was still returning."},
 	{"sync: WaitGroup misuse", "Add was called while Wait was already waiting. Add before you start the goroutine."},
-	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked."},
+	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked. Cond.Wait unlocks its own L, too."},
 	{"sync: Unlock of unlocked RWMutex", "A mutex was unlocked that nobody had locked."},
 	{"sync: RUnlock of unlocked RWMutex", "A read lock was given back that nobody had taken."},
 	{"assignment to entry in nil map", "A map was written to that was never made."},
@@ -199,7 +199,7 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 	if f, ok := s.crashFrame(crash); ok {
 		d.at(s, f)
 		if d.Kind == Panic && s.panicsInCallback(crash) {
-			d.Summary = sentence(fmt.Sprintf("the koan's function that is called at %s panicked, as it was meant to, and nothing recovers: %s", place(f), clip(message)))
+			d.Summary = sentence(fmt.Sprintf("the koan's function that is called at %s panicked, as it was meant to, and nothing on that goroutine recovers: %s", place(f), clip(message)))
 		}
 		d.Detail = append(d.Detail, s.quote(f))
 		d.Detail = append(d.Detail, s.closedAt(f, message)...)

@@ -186,7 +186,8 @@ type Producer[T any] func(ctx context.Context, put func(T) error) error
 // is dropped. Run returns that error, wrapped or as it is, and never what
 // another of them returned later. If ctx ends before everything has been
 // consumed, the work ends in the same way, and Run returns ctx's error, whatever
-// the producers and consume return.
+// the producers and consume return. If it ends when everything has been consumed
+// and Run has still to return, it is either.
 //
 // Run waits. When it returns, on whichever path, every producer and every call
 // of consume have returned, and no goroutine is left.
@@ -234,8 +235,8 @@ func Run[T any](ctx context.Context, capacity, consumers int, consume func(conte
 // A batch is flushed as soon as it holds size items, or when age has passed since
 // its first item was taken, whichever comes first; and when q is closed and
 // empty, or ctx ends, there is nothing more to wait for. A size below 1 counts as
-// 1. With an age of zero or less, a batch does not wait for further items. No
-// batch is empty.
+// 1. With an age of zero or less, a batch does not wait for further items; those
+// that are there already may be in it. No batch is empty.
 //
 // flush is called for one batch at a time. The slice is flush's to keep and to
 // change: Batch does not touch it again. The context that flush is given has

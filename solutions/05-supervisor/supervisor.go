@@ -111,7 +111,8 @@ type Policy struct {
 // its error is a *PanicError. And so has one in which w calls runtime.Goexit: its
 // error is ErrGoexit. Neither does any harm to the goroutine that called Keep. A
 // run that ends with context.Canceled or context.DeadlineExceeded has failed like
-// any other, as long as ctx itself has not ended.
+// any other, as long as ctx itself has not ended. A panic with ErrDoNotRestart for
+// its value may be taken for either.
 //
 // w gets ctx, or a context made from it, and it is for w to listen to it. If ctx
 // ends during a run, Keep waits until w has returned, for as long as that may
@@ -279,7 +280,7 @@ func (s *Supervisor) Add(name string, w Worker) {
 // returns
 //
 //   - nil when all workers are done, which is at once if there are none,
-//   - ctx's error if ctx has ended before that,
+//   - ctx's error if ctx has ended before that (if there are no workers, either),
 //   - otherwise, once a worker has been given up, the error that Keep returns in
 //     that case. Its text contains the name of the worker that failed. Before that
 //     the ctx of all other workers ends. Whatever these return then does not
