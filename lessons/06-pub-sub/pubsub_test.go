@@ -116,6 +116,32 @@ func TestUnsubscribeClosesC(t *testing.T) {
 			require.True(t, closed, "nothing was waiting when Unsubscribe was called: C must be closed when Unsubscribe returns, and not a moment later, each of 50 times")
 		}
 	})
+
+	synctest.Test(t, func(t *testing.T) {
+		broker := newBroker(t)
+		for range 1500 { // what is left to chance goes wrong in one of them
+			visitor, err := broker.Subscribe(context.Background(), "prices", 10, pubsub.Block)
+			require.NoError(t, err, "the broker is open: Subscribe must return no error")
+			var ready atomic.Int32
+			var closed [2]bool
+			var both sync.WaitGroup
+			for i := range closed {
+				both.Go(func() {
+					for ready.Add(1); ready.Load() < 2; { // neither is a wake-up ahead
+						runtime.Gosched()
+					}
+					visitor.Unsubscribe()
+					select {
+					case _, open := <-visitor.C():
+						closed[i] = !open
+					default:
+					}
+				})
+			}
+			both.Wait()
+			require.Equal(t, [2]bool{true, true}, closed, "Unsubscribe was called twice at the same moment: C must be closed when either call returns, each of 1500 times")
+		}
+	})
 }
 
 // A topic that nobody subscribes to takes no memory.
@@ -312,6 +338,37 @@ func TestDropOldestKeepsWhatIsNew(t *testing.T) {
 			require.Len(t, waiting(sub), 1, "4 goroutines called Publish 3 times each, with a buffer of 1 and DropOldest: 1 message must be waiting")
 		}
 	})
+
+	// A reader who is as quick as the broker, until they have often enough wanted the
+	// same message.
+	met := 0
+	for end := time.Now().Add(150 * time.Millisecond); met < 20 && time.Now().Before(end); {
+		synctest.Test(t, func(t *testing.T) {
+			const messages = 2000
+			broker := newBroker(t)
+			sub := subscribe(t, broker, "prices", 1, pubsub.DropOldest)
+			read := make(chan int, 1)
+			go func() {
+				n := 0
+				for range sub.C() {
+					n++
+				}
+				read <- n
+			}()
+			all := started(func() {
+				for v := range messages {
+					broker.Publish(t.Context(), "prices", v)
+				}
+			})
+			returned(t, all, "a reader was about to take the oldest message itself, with DropOldest: Publish must not wait for one that is gone")
+			sub.Unsubscribe()
+			got, dropped := returned(t, read, "Unsubscribe was called: C must be closed"), int(sub.Dropped())
+			require.Equal(t, messages, got+dropped, "2000 messages were published, with DropOldest, to a reader who was quick: each must be read, or counted by Dropped")
+			if got > 1 && dropped > 0 {
+				met++
+			}
+		})
+	}
 }
 
 // Step 4: a full subscriber is nobody else's problem
