@@ -19,7 +19,8 @@ import (
 // Time counts in full: half of the time is half a token, and no call to any
 // method, whatever comes of it, takes such a fraction away. A token is there at
 // the moment at which it is complete; the few nanoseconds that rounding may cost
-// do not matter.
+// do not matter. While somebody waits, nothing is lost because a timer rings late:
+// a token counts from when it was complete, and not from when it was handed over.
 //
 // Make a Limiter with New: the zero Limiter is of no use. All its methods may be
 // called from any goroutine. There is no Close, for there is nothing to stop: a

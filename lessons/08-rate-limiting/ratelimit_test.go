@@ -33,7 +33,7 @@ func TestNewRefusesNonsense(t *testing.T) {
 			burst int
 		}{{0, 1}, {-time.Second, 1}, {time.Second, 0}, {time.Second, -1}, {-time.Second, -1}} {
 			limiter, err := ratelimit.New(limit.every, limit.burst)
-			require.Error(t, err, "New was given every=%v and burst=%d: nobody can keep to that, so it must return an error", limit.every, limit.burst)
+			require.Error(t, err, "New was given every=%v and burst=%d, which is no limit: it must return an error", limit.every, limit.burst)
 			require.Nil(t, limiter, "New returned an error: there must be no limiter beside it")
 		}
 		for _, every := range []time.Duration{time.Nanosecond, time.Second, 24 * time.Hour} {
@@ -56,7 +56,7 @@ func TestAllowKeepsItsDistance(t *testing.T) {
 			time.Sleep(every - time.Second/512)
 			require.False(t, limiter.Allow(), "every is %v, burst is 1, and the last grant is a little less than that ago: Allow must be refused", every)
 			time.Sleep(time.Second / 512)
-			require.True(t, limiter.Allow(), "every is %v, burst is 1, and the last grant is exactly that long ago: Allow must be granted", every)
+			require.True(t, limiter.Allow(), "every is %v, burst is 1, and the last grant is that long ago: Allow must be granted, and that it was asked and refused meanwhile must not matter", every)
 
 			requireTimes(t, multiples(every, 1, 2, 3, 4, 5, 6, 7, 8), grants(limiter, every/8, 64),
 				"every is %v, burst is 1, and Allow was called eight times as often: it must be granted as soon as every has passed, and no refusal may put that off", every)
@@ -288,8 +288,8 @@ func TestWaitingHoldsUpNobody(t *testing.T) {
 
 	tried := make(chan bool, 1)
 	go func() { tried <- limiter.Allow() }()
-	require.False(t, soon(t, tried, "a Wait was waiting for a token: Allow must return all the same, and at once"),
-		"a Wait was waiting for a token: Allow must be refused")
+	require.False(t, soon(t, tried, "all tokens are taken, and a Wait was waiting for the next one: Allow must return all the same, and at once"),
+		"all tokens are taken, and a Wait was waiting for the next one: Allow must be refused")
 
 	hurriedCtx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -333,9 +333,33 @@ func TestWaitersAreServedInTurn(t *testing.T) {
 		for i := range served {
 			requireAbout(t, time.Duration(max(i-1, 0))*every, served[i], "every is 250ms, burst is 2, and Wait was called 40 times at the same moment, one after the other: number %d must return at this time, and after those that came before it", i+1)
 		}
-		require.True(t, nothing, "Waits were waiting, and AllowN(0) was called: it asks for nothing, so it must be granted")
+		require.True(t, nothing, "AllowN(0) was called while others waited for a token: it asks for nothing, so AllowN must grant it")
 		time.Sleep(time.Microsecond) // a Wait may return some nanoseconds late, and what follows with it
 		requireTimes(t, multiples(every, 1, 2, 3), grants(limiter, every/4, 12), "the last Wait has its token, and nobody waits any more: from now on Allow must be granted once in 250 ms")
+	})
+
+	// One who comes at the very moment at which the token does.
+	synctest.Test(t, func(t *testing.T) {
+		for round := range 50 { // what is left to chance goes wrong in one of them
+			limiter := newLimiter(t, every, 1)
+			require.True(t, limiter.Allow(), "nobody has asked before: the first Allow must be granted at once")
+			start := time.Now()
+			var patient, late time.Duration
+			var all sync.WaitGroup
+			all.Go(func() {
+				time.Sleep(every)
+				limiter.Wait(context.Background())
+				late = time.Since(start)
+			})
+			synctest.Wait()
+			all.Go(func() {
+				limiter.Wait(context.Background())
+				patient = time.Since(start)
+			})
+			all.Wait()
+			requireAbout(t, every, patient, "every is 250ms; a Wait was waiting when another one came, at the very moment at which the token did: the one who has waited must get it (this was attempt %d)", round+1)
+			requireAbout(t, 2*every, late, "every is 250ms; a Wait was waiting when another one came, at the very moment at which the token did: the one who came late must get the next (this was attempt %d)", round+1)
+		}
 	})
 
 	// Many at the same moment, again and again.
@@ -434,6 +458,45 @@ func TestGivingUpCostsNothing(t *testing.T) {
 		}
 		time.Sleep(time.Microsecond) // a Wait may return some nanoseconds late, and what follows with it
 		requireTimes(t, multiples(time.Second, 1, 2), grants(limiter, time.Second/8, 16), "the last token was taken by a Wait, and nobody waits any more: from now on Allow must be granted once a second")
+	})
+
+	// The only one gives up, and others come after it.
+	synctest.Test(t, func(t *testing.T) {
+		limiter := newLimiter(t, time.Second, 1)
+		for range 3 {
+			require.True(t, limiter.Allow(), "nobody has asked for an hour: Allow must be granted")
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+			time.AfterFunc(500*time.Millisecond, cancel)
+			require.ErrorIs(t, limiter.Wait(ctx), context.Canceled, "ctx ended while Wait waited for a token: it must return ctx's error")
+			var returned [3]time.Duration
+			var all sync.WaitGroup
+			for i := range returned {
+				all.Go(func() {
+					limiter.Wait(context.Background())
+					returned[i] = time.Since(start)
+				})
+				synctest.Wait()
+			}
+			all.Wait()
+			for i := range returned {
+				requireAbout(t, time.Duration(i+1)*time.Second, returned[i], "every is 1s, an empty bucket; the only Wait gave up after 0.5 s, and then 3 others came: number %d of these must return at this time", i+1)
+			}
+			time.Sleep(time.Hour)
+		}
+
+		// And then nobody comes.
+		given := func() weak.Pointer[ratelimit.Limiter] {
+			limiter := newLimiter(t, 24*time.Hour, 1)
+			require.True(t, limiter.Allow(), "nobody has asked before: the first Allow must be granted at once")
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(time.Second, cancel)
+			require.ErrorIs(t, limiter.Wait(ctx), context.Canceled, "ctx ended while Wait waited for a token: it must return ctx's error")
+			return weak.Make(limiter)
+		}()
+		time.Sleep(time.Hour) // the runtime forgets a stopped timer when it comes to it
+		runtime.GC()
+		require.Nil(t, given.Value(), "every is 24h; the only Wait has given up, and nobody uses the limiter any more, but something of that Wait still holds on to it for a day: when Wait returns, nothing of it must be left, no timer either")
 	})
 
 	// Giving up at the very moment at which the token comes: one of the two wins.
@@ -635,6 +698,33 @@ func TestIdleKeysAreForgotten(t *testing.T) {
 		require.True(t, keyed.Allow(7), "NewKeyed was given burst=2, and a key that was forgotten came back with a full bucket: Allow must be granted")
 		require.True(t, keyed.Allow(7), "NewKeyed was given burst=2, and a key that was forgotten came back with a full bucket: the second Allow must be granted, too")
 		require.False(t, keyed.Allow(7), "NewKeyed was given burst=2, and two have just been granted to the key: the third Allow must be refused")
+	})
+
+	// Keys that come and go as they like.
+	synctest.Test(t, func(t *testing.T) {
+		keyed := newKeyed[int](t, every, burst, idle)
+		dice := rand.New(rand.NewPCG(8, 12))
+		last := map[int]time.Time{}
+		for range 500 {
+			time.Sleep(time.Duration(dice.IntN(16)) * every / 8)
+			if key := dice.IntN(12); dice.IntN(4) > 0 {
+				keyed.Allow(key)
+				last[key] = time.Now()
+				continue
+			}
+			must, may := 0, 0
+			for _, at := range last {
+				if time.Since(at) < idle {
+					must++
+				}
+				if time.Since(at) < 2*idle {
+					may++
+				}
+			}
+			got := keyed.Len()
+			require.LessOrEqual(t, got, may, "NewKeyed was given idle=4s, and keys were asked for now and then: Len must not count those that nobody has asked for in 8 s")
+			require.GreaterOrEqual(t, got, must, "NewKeyed was given idle=4s, and keys were asked for now and then: Len must count all that somebody has asked for in the last 4 s")
+		}
 	})
 
 	// Nobody calls Len here: a server has no reason to.
