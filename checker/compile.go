@@ -78,7 +78,11 @@ func (s *Session) diagnoseBuild(out []byte, err error) (*Diagnosis, error) {
 			d.Detail = append(d.Detail, "the compiler: "+own[0].text)
 		}
 		if len(own) > 1 {
-			d.Detail = append(d.Detail, fmt.Sprintf("The compiler has %d more complaints; the first often causes the rest.", len(own)-1))
+			more := "one more complaint"
+			if n := len(own) - 1; n > 1 {
+				more = fmt.Sprintf("%d more complaints", n)
+			}
+			d.Detail = append(d.Detail, fmt.Sprintf("The compiler has %s; the first often causes the rest.", more))
 		}
 		if need.want != "" {
 			d.Detail = append(d.Detail, need.detail()...)

@@ -167,7 +167,7 @@ var crashLessons = []struct{ message, means string }{
 	{"sync: negative WaitGroup counter", "Done was called more often than Add allowed. WaitGroup.Go calls it by itself."},
 	{"sync: WaitGroup is reused before previous Wait has returned", "Add was called while Wait was still returning."},
 	{"sync: WaitGroup misuse", "Add was called while Wait was already waiting. Add before you start the goroutine."},
-	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked. Cond.Wait unlocks its own L, too."},
+	{"sync: unlock of unlocked mutex", "A mutex was unlocked that nobody had locked."},
 	{"sync: Unlock of unlocked RWMutex", "A mutex was unlocked that nobody had locked."},
 	{"sync: RUnlock of unlocked RWMutex", "A read lock was given back that nobody had taken."},
 	{"assignment to entry in nil map", "A map was written to that was never made."},
@@ -193,6 +193,9 @@ func (s *Session) diagnoseCrash(crash dump.Crash) *Diagnosis {
 		if strings.HasPrefix(message, l.message) {
 			d.Summary = l.means
 			d.Detail = append(d.Detail, word+": "+clip(message))
+			if strings.Contains(message, "unlock of unlocked") && inCondWait(crash) {
+				d.Detail = append(d.Detail, "Cond.Wait unlocks the Cond's own L: lock that one before you call it.")
+			}
 			break
 		}
 	}
@@ -289,6 +292,13 @@ func (s *Session) wrongClose(f dump.Frame, message string) (trap.Trap, bool) {
 // the learner's code.
 func (s *Session) panicsInCallback(crash dump.Crash) bool {
 	return len(crash.Goroutines) > 0 && s.inCallback(crash.Goroutines[0]) && !strings.HasPrefix(crash.Message, "runtime error: ")
+}
+
+// inCondWait reports whether a crash happened inside of Cond.Wait.
+func inCondWait(crash dump.Crash) bool {
+	return len(crash.Goroutines) > 0 && slices.ContainsFunc(crash.Goroutines[0].Frames, func(f dump.Frame) bool {
+		return strings.Contains(f.Func, "sync.(*Cond).Wait")
+	})
 }
 
 // closedAt tells where the channel is closed that a line could not send on, or
@@ -433,7 +443,7 @@ func (s *Session) diagnoseAssertion(test, text string, failures []assertion.Fail
 		}
 		d.Detail = append(d.Detail, f.Comparison()...)
 		subject := s.subject(test, f)
-		d.File, d.Line = s.p.file(s.p.Answer), s.functionLines()[subject]
+		d.File, d.Line = s.p.file(s.p.Answer), s.declared(subject, test, f.Said)
 		if t, ok := s.suspectOf(subject, strings.Join(append([]string{d.Summary}, d.Detail...), "\n")); ok {
 			d.blame(s, t)
 		}
@@ -508,6 +518,49 @@ func (s *Session) functionLines() map[string]int {
 		}
 	}
 	return lines
+}
+
+// declared returns the line on which the answer declares a function. Of methods
+// that have the same name, it is the one whose type the words name, or else the
+// koan. 0 if there is none.
+func (s *Session) declared(function, test, words string) int {
+	answer, err := s.p.answer()
+	if err != nil || function == "" {
+		return 0
+	}
+	var koan string
+	for _, k := range s.koans {
+		if k.test == test {
+			koan = funcText(string(s.p.Koans[k.file]), test)
+		}
+	}
+	best, line := -1, 0
+	for _, m := range methodLine.FindAllSubmatchIndex(answer, -1) {
+		if string(answer[m[4]:m[5]]) != function {
+			continue
+		}
+		fits := 0
+		if m[2] >= 0 {
+			typ := string(answer[m[2]:m[3]])
+			fits = 2*boolToInt(strings.Contains(words, typ)) + boolToInt(strings.Contains(koan, typ))
+		}
+		if fits > best {
+			best, line = fits, 1+bytes.Count(answer[:m[0]], []byte("\n"))
+		}
+	}
+	return line
+}
+
+// methodLine matches the beginning of a function or method, and finds the name
+// of the receiver's type and its own.
+var methodLine = regexp.MustCompile(`(?m)^func (?:\((?:\w+ )?\*?(\w+)[^)]*\) )?(\w+)`)
+
+// funcText is the part of a source that begins with a function and ends before
+// the next.
+func funcText(source, function string) string {
+	_, text, _ := strings.Cut(source, "\nfunc "+function+"(")
+	text, _, _ = strings.Cut(text, "\nfunc ")
+	return text
 }
 
 // subject returns the function of the answer that a failed assertion is about:
@@ -587,7 +640,7 @@ var calledByKoan = regexp.MustCompile(`\.([A-Z]\w*)(?:\[[^\]]*\])?\(`)
 func (s *Session) declaration(test string) int {
 	for _, k := range s.koans {
 		if k.test == test {
-			return s.functionLines()[k.subject]
+			return s.declared(k.subject, test, "")
 		}
 	}
 	return 0

@@ -361,6 +361,14 @@ func (s *Session) diagnoseStuck(all []dump.Goroutine, limits Limits, use usage) 
 	for _, g := range groups[:min(len(groups), 4)] {
 		d.Detail = append(d.Detail, s.quote(g.where)+"   ("+does(g.Goroutine)+")")
 	}
+	if !spins {
+		for _, g := range groups {
+			if why, ok := s.lockCause(g, groups, all); ok {
+				d.blame(s, trap.Trap{Line: why.line, Says: why.says})
+				break
+			}
+		}
+	}
 	return d
 }
 
@@ -380,7 +388,9 @@ func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	if word, _, _ := strings.Cut(s, " "); word != "ctx" && len(strings.TrimRight(word, ",;:.")) > 1 {
+	word, _, _ := strings.Cut(s, " ")
+	word = strings.TrimRight(word, ",;:.")
+	if word != "ctx" && len(word) > 1 && !strings.Contains(word, ".") {
 		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
