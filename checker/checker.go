@@ -79,6 +79,10 @@ type Checker struct {
 	Soak time.Duration
 	// NoRace leaves the race lane out: for an answer that cannot pass.
 	NoRace bool
+	// FastFirst starts the race lane only when the fast lane leaves the verdict
+	// to it: less work for an answer that is known to fail, and a longer wait for
+	// one that passes.
+	FastFirst bool
 	// Progress, when not nil, is told of work that takes long. It is called by
 	// one goroutine at a time and must return at once.
 	Progress func(Progress)

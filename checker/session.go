@@ -166,7 +166,7 @@ func (s *Session) Check(ctx context.Context) (Report, error) {
 	}
 	// What the fast lane has decided once, it most often decides again, and then
 	// the race lane would be built for nothing each time.
-	waits := s.fast.built && !s.race.built
+	waits := s.c.FastFirst || s.fast.built && !s.race.built
 	if !waits {
 		startRace()
 	}

@@ -171,7 +171,8 @@ func (p Plan) fault(ctx context.Context, c *checker.Checker, claim Claim) (strin
 		if err != nil {
 			return "", err
 		}
-		return p.onSession(ctx, c, l, f.Source, func(ctx context.Context, s *checker.Session) (string, error) {
+		first := &checker.Checker{Go: c.Go, Env: c.Env, Limits: c.Limits, FastFirst: checker.Kind(f.Kind) != checker.Race}
+		return p.onSession(ctx, first, l, f.Source, func(ctx context.Context, s *checker.Session) (string, error) {
 			return p.isRejected(ctx, s, f)
 		})
 	}
