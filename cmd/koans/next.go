@@ -81,13 +81,26 @@ func (a *app) moveOn() error {
 func (a *app) sayAllPassed() {
 	a.out.text(0, styleGood.Render(a.out.marks.passed+" "+wordsAllPassed))
 	a.out.line("")
+	a.sayLearnt()
 	last := a.book.lessons[len(a.book.lessons)-1].Number
 	a.out.pairs(2,
 		pair{a.command("diff", last), "your answer beside the reference"},
 		pair{a.command("solution", last), "other right designs, and what each costs"},
+		pair{a.command("read", last, "--section", "production"), "what to use at work, and when not to"},
+		pair{a.command("read", last, "--section", "interview"), "questions, with answers"},
 		pair{a.command("stress", last), "a long soak"},
-		pair{a.command("check", "--all"), "check them all once more"},
 	)
+	a.out.line("")
+	a.out.text(0, "The same goes for every lesson.")
+}
+
+// sayLearnt writes what the lessons have in common.
+func (a *app) sayLearnt() {
+	a.out.text(0, "What came back in all of them:")
+	for _, rule := range learnt {
+		a.out.item(2, "- "+rule)
+	}
+	a.out.line("")
 }
 
 // sayPlace writes where on the path the learner is.

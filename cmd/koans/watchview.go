@@ -159,6 +159,7 @@ func (w *watch) celebrate(a *app, v verdict) {
 	if !more {
 		a.out.text(0, styleGood.Render(wordsAllPassed))
 		a.out.line("")
+		a.sayLearnt()
 	}
 	rows := []pair{
 		{"d", "your answer beside the reference"},

@@ -84,3 +84,13 @@ const (
 	remedyFault       = "Start it again. If it comes back, report what stands here, with what you did before."
 	wordsTooSmall     = "The screen needs %d columns and %d lines, and has %d and %d. Make the window larger, or leave with q and use: koans watch --plain"
 )
+
+// learnt is what all the lessons come back to.
+var learnt = []string{
+	"Whoever starts a goroutine knows when it ends, and waits for it.",
+	"Every wait has a way out: ctx is a case of every select.",
+	"Who sends is who closes, once, when the last one has sent.",
+	"State has one owner or one lock, and nobody waits with the lock in hand.",
+	"Whatever can grow is bounded: goroutines, queues, time.",
+	"An error says why, and reaches somebody.",
+}
