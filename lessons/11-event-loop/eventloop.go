@@ -1,0 +1,178 @@
+// Package eventloop is the eleventh lesson: many goroutines have something to
+// say, and a single one owns the state that it is about. Replace each TODO with
+// code, one step at a time, and give Loop the fields it needs.
+//
+// Contexts passed in are not nil. Where ctx's error is returned, that is
+// ctx.Err() or context.Cause(ctx). Where a function is asked for, a nil one makes
+// the call panic at once.
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrStopped means that the function was not accepted and never will run,
+	// because the loop has been stopped, or has ended.
+	ErrStopped = errors.New("eventloop: stopped")
+
+	// ErrStarted means that Run had been called before.
+	ErrStarted = errors.New("eventloop: Run was called before")
+)
+
+// PanicError says that a handler panicked, or the work of an Await.
+type PanicError struct {
+	Value any    // what it panicked with
+	Stack []byte // where it did so, as debug.Stack prints it
+}
+
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("eventloop: panicked: %v", e.Value)
+}
+
+// Unwrap returns Value if that is an error, so that errors.Is and errors.As
+// see the cause.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Loop runs functions one after another, on a single goroutine, for as long as
+// Run runs. These functions are its handlers: what is given to Post, After, Every
+// and Attach, and the second function of Await. No two handlers run at the same
+// time, and each sees all that those before it have done. So what only handlers
+// touch needs no lock.
+//
+// A handler should be quick, since all others wait for it meanwhile. It may call
+// everything here. It must not call runtime.Goexit.
+//
+// Whatever waits gets its turn in the end, even if there are handlers that post
+// themselves again and again. Unless something else is said, nothing is promised
+// about which of the waiting handlers is next.
+//
+// Make a Loop with New: the zero Loop is of no use. All its methods may be called
+// from any goroutine. As long as Run has not been called, no handler runs, nothing
+// is taken from any source, and a Loop may be dropped like any other value.
+type Loop struct {
+	// your fields here
+}
+
+// New makes a loop. A handler that panics does not end it: the loop calls onPanic
+// with what happened, as it would call a handler, before it calls any other one,
+// and goes on. A source stays attached and an Every stays in force when their
+// handlers panic. onPanic itself must not panic.
+func New(onPanic func(*PanicError)) *Loop {
+	panic("TODO(1): make a loop with an empty inbox; remember onPanic, which step 5 needs")
+}
+
+// Post has f run by the loop, once. It never waits, no matter how much there is to
+// do already, and it never calls f itself. It may be called before Run is: then f
+// waits for it.
+//
+// If one Post has returned before another is called, their functions run in that
+// order.
+//
+// Once Stop has been called, and once Run has returned, Post returns ErrStopped,
+// and f never runs. When ctx has ended and Run has not returned yet, Post may
+// return ErrStopped or nil, and f does not run.
+func (l *Loop) Post(f func()) error {
+	panic("TODO(1): add f to the inbox, under a lock, and wake the loop if it is waiting")
+}
+
+// Run runs handlers until the loop is stopped. While there are none to run, it
+// waits. It returns
+//
+//   - nil after Stop has been called, as soon as everything is done that Stop
+//     leaves to be done,
+//   - ctx's error if ctx ends before that. A handler that is running then is the
+//     last one, and Run waits for it; all that was waiting is dropped. If ctx has
+//     ended before the call, no handler runs at all.
+//
+// When Run has returned, nothing runs any more: no handler, and no goroutine that
+// the loop has started. No event is taken from any source.
+//
+// A Loop runs once. Every further call of Run, whether the first one has returned
+// or not, returns ErrStarted at once and does nothing else.
+func (l *Loop) Run(ctx context.Context) error {
+	panic("TODO(1): run what is in the inbox, one function after another; wait when it is empty; return when stopped")
+}
+
+// Stop asks the loop to come to its end, and returns without waiting for that: it
+// is Run that returns when the end has come. It may be called from anywhere, also
+// from a handler, before Run, and more than once.
+//
+// What the loop has accepted is still done. Every function that was posted runs.
+// Every event that was taken from a source is handled. The work of every Await is
+// waited for, and its answer handled. All that needs to be accepted is refused:
+// Post and Await return ErrStopped.
+//
+// What has not come yet does not come any more. No function given to After or
+// Every begins to run, not even one whose time had come. No further event is taken
+// from any source, apart from one that is just being taken at that moment, and that
+// one is handled, too.
+func (l *Loop) Stop() {
+	panic("TODO(1): have Run return when the inbox is empty, and Post return ErrStopped")
+}
+
+// After has f run once by the loop, when d has passed since the call; that may
+// begin before Run. f runs at that moment, or, if the loop is busy or not running
+// then, as soon as it gets its turn. With d zero or less the moment is now. After
+// itself neither waits nor calls f.
+//
+// cancel sees to it that f does not run, and reports whether it did: true means
+// that f would have run and now never will, even if its moment has come and it was
+// only waiting for its turn. False means that f has begun to run, or that cancel
+// was called before. cancel may be called from anywhere, also from f, and more
+// than once. It never waits.
+//
+// After Stop, and after the end of Run's ctx, f does not run, and what cancel
+// reports means nothing.
+func (l *Loop) After(d time.Duration, f func()) (cancel func() bool) {
+	panic("TODO(3): when d has passed, add f to the inbox, unless it has been cancelled by then; ask again before f runs")
+}
+
+// Every has f run by the loop at regular moments: d after the call, 2d after the
+// call, 3d after the call, and so on. If the loop is busy or not running at one or
+// several of these moments, f runs once for all of them as soon as it gets its
+// turn, and then at the next of these moments. For those that pass while f itself
+// runs, f may run once in this way, or not at all.
+//
+// Once cancel has been called, no run of f begins, not even one that was waiting
+// for its turn. It may be called from anywhere, also from f, and more than once.
+// It never waits. Every panics if d is zero or less.
+func (l *Loop) Every(d time.Duration, f func()) (cancel func()) {
+	panic("TODO(3): an After whose function asks for the next one")
+}
+
+// Attach has the loop take the events from source and call handle with each of
+// them, in their order. It may be called at any time: before Run, while Run runs,
+// also from a handler, and after Stop, when it does nothing.
+//
+// Events wait in the source until it is their turn. While handle has not returned
+// for one event, no more than one further event is taken from that source.
+//
+// When source is closed, the loop handles what is left in it, and then forgets it.
+// That is no event. Run goes on, even if it was the last source. A nil source
+// never has any events.
+func Attach[E any](l *Loop, source <-chan E, handle func(E)) {
+	panic("TODO(2): take events from source for as long as the loop runs, and have the loop call handle with each")
+}
+
+// Await takes slow work off the loop. It has work run on a goroutine of its own,
+// and when work has returned, it has the loop call then with what work returned.
+// If work panics, then gets a zero T and a *PanicError; work must not call
+// runtime.Goexit. Await itself does not wait.
+//
+// work begins when the loop is running and has a moment for it, or before. Its ctx
+// ends when Run's does. When it is Run's ctx that has ended, Run still waits for
+// work to return, and then is not called.
+//
+// Once Stop has been called, and once Run has returned, Await returns ErrStopped,
+// and neither function runs. When ctx has ended and Run has not returned yet, Await
+// may return ErrStopped or nil, and then is not called.
+func Await[T any](l *Loop, work func(context.Context) (T, error), then func(T, error)) error {
+	panic("TODO(6): run work in a goroutine that Run waits for, and hand its answer to the loop")
+}
