@@ -3,6 +3,9 @@ package checker
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"slices"
 	"strconv"
@@ -408,6 +411,20 @@ func (s *Session) diagnoseExit(run *koanRun, sec *section) *Diagnosis {
 	return d
 }
 
+// words makes a koan's words a sentence. They may begin with the name of a
+// parameter, which is written as it is.
+func (s *Session) words(said string) string {
+	first, _, _ := strings.Cut(said, " ")
+	if skeleton, err := parser.ParseFile(token.NewFileSet(), "", s.p.Skeleton, parser.SkipObjectResolution); err == nil {
+		for n := range ast.Preorder(skeleton) {
+			if f, ok := n.(*ast.Field); ok && slices.ContainsFunc(f.Names, func(id *ast.Ident) bool { return id.Name == first }) {
+				return first + sentence(said)[len(first):]
+			}
+		}
+	}
+	return sentence(said)
+}
+
 // forgery matches lines that go test would print with -v, or about other
 // tests than this one; the checker runs it without.
 var forgery = regexp.MustCompile(`(?m)^\x16?(=== (RUN|PASS|PAUSE|CONT|NAME) |\s*--- (PASS|SKIP): |--- FAIL: (\w+)|ok  \t)`)
@@ -432,7 +449,7 @@ func (s *Session) diagnoseAssertion(test, text string, failures []assertion.Fail
 			continue
 		}
 		first, rest, _ := strings.Cut(said, "\n")
-		d.Summary = sentence(clip(first))
+		d.Summary = s.words(clip(first))
 		if said == "" {
 			d.Summary = sentence(clip(strings.TrimSpace(strings.Join(f.Outcome, " "))))
 		}

@@ -390,7 +390,7 @@ func sentence(s string) string {
 	}
 	word, _, _ := strings.Cut(s, " ")
 	word = strings.TrimRight(word, ",;:.")
-	if word != "ctx" && len(word) > 1 && !strings.Contains(word, ".") {
+	if word == "a" || word != "ctx" && len(word) > 1 && !strings.Contains(word, ".") {
 		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {

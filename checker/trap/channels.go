@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -280,15 +281,40 @@ func (f *finder) closes() {
 		if around[len(around)-2] != body || strings.Contains(channel, "[") {
 			return // it belongs to one round of a loop, or to one case
 		}
+		if waitsAfter(body, call.Pos()) {
+			return // the close is what those are waiting for who are waited for
+		}
 		if before := returnWithout(body, channel, call.Pos()); before != nil {
 			f.add(CloseOnOnePath, call, channel, fmt.Sprintf("The return on line %d leaves without closing %s; a deferred close is done on every way out.", f.line(before), quoted(channel)))
 		}
 	})
 }
 
-// returnWithout returns a return of the function body, before pos, that no
-// close of the channel goes directly before.
+// waitsAfter reports whether a statement of the function body, after pos, waits
+// for a WaitGroup or the like.
+func waitsAfter(body *ast.BlockStmt, pos token.Pos) (found bool) {
+	for _, s := range body.List {
+		if s.Pos() > pos {
+			each(s, func(n ast.Node, _ []ast.Node) {
+				_, sel := called(n)
+				found = found || sel == "Wait"
+			})
+		}
+	}
+	return found
+}
+
+// returnWithout returns a return of the function body, before pos and after the
+// channel, or what it is a field of, has been made, that no close of the channel goes directly before.
 func returnWithout(body *ast.BlockStmt, channel string, pos token.Pos) (found ast.Node) {
+	made := body.Pos()
+	owner, _, _ := strings.Cut(channel, ".")
+	ast.Inspect(body, func(n ast.Node) bool {
+		if a, ok := n.(*ast.AssignStmt); ok && a.Pos() < pos && slices.ContainsFunc(a.Lhs, func(e ast.Expr) bool { return text(e) == channel || text(e) == owner }) {
+			made = a.Pos()
+		}
+		return true
+	})
 	ast.Inspect(body, func(n ast.Node) bool {
 		var list []ast.Stmt
 		switch n := n.(type) {
@@ -302,7 +328,7 @@ func returnWithout(body *ast.BlockStmt, channel string, pos token.Pos) (found as
 			list = n.Body
 		}
 		for i, s := range list {
-			if r, ok := s.(*ast.ReturnStmt); ok && found == nil && r.Pos() < pos {
+			if r, ok := s.(*ast.ReturnStmt); ok && found == nil && r.Pos() < pos && r.Pos() > made {
 				if i == 0 || closed(list[i-1]) != channel {
 					found = r
 				}

@@ -67,6 +67,13 @@ func (f *finder) isResult(name string) bool {
 	return false
 }
 
+// recovers reports whether an assignment takes what recover returns, which has a
+// name of its own rightly.
+func recovers(assignment ast.Node) bool {
+	a, ok := assignment.(*ast.AssignStmt)
+	return ok && len(a.Rhs) == 1 && text(a.Rhs[0]) == "recover()"
+}
+
 // usedAfter reports whether a variable is mentioned behind the block in which
 // another one of its name is declared.
 func (f *finder) usedAfter(name string, at ast.Node, around []ast.Node) (found bool) {
@@ -76,21 +83,26 @@ func (f *finder) usedAfter(name string, at ast.Node, around []ast.Node) (found b
 	block := around[len(around)-1]
 	for _, a := range around {
 		if _, ok := a.(*ast.DeferStmt); ok && f.isResult(name) {
-			return true // the function returns it after this
+			return !recovers(at) // the function returns it after this
 		}
 	}
 	if f.decl.Body == block {
 		return false // the same block: it would not compile
 	}
-	ast.Inspect(f.decl.Body, func(n ast.Node) bool {
+	var look func(n ast.Node) bool
+	look = func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.SelectorExpr: // a field may have the same name
+			ast.Inspect(n.X, look)
+			return false
 		case *ast.Ident:
 			found = found || n.Name == name && n.Pos() > block.End()
 		case *ast.ReturnStmt:
 			found = found || len(n.Results) == 0 && f.decl.Type.Results != nil && n.Pos() > block.End()
 		}
 		return !found
-	})
+	}
+	ast.Inspect(f.decl.Body, look)
 	return found
 }
 

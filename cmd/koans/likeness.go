@@ -15,22 +15,24 @@ import (
 // resembling returns the pitfalls that an answer resembles around its faulty
 // line, the most similar one first: those whose function of the same name has
 // such a line come before those that have more of that function, and of the
-// whole file. A pitfall that resembles it less than the reference does is none of
-// them; neither is one that goes about the function in another way. None
-// of this runs anything, so that it costs the learner no time.
+// whole file.
+//
+// To share what every answer shares is no resemblance. So a pitfall counts only
+// if it is no less like the answer than the reference is, and if the answer has
+// a line that the pitfall has and the reference does not, or else nearly all of
+// the pitfall's lines. None of this runs anything, so that it costs the learner
+// no time.
 func resembling(pitfalls []solutions.Pitfall, reference, answer []byte, line int) []solutions.Pitfall {
-	mine := outlineOf(answer)
+	mine, right := outlineOf(answer), outlineOf(reference)
 	function := mine.around(line)
 	fault := mine.shapes[line]
 	type likeness struct{ line, function, file float64 }
-	likenessOf := func(source []byte) likeness {
-		theirs := outlineOf(source)
-		same := theirs.functions[function]
+	to := func(theirs outline) likeness {
 		n := likeness{
-			function: resemblance(mine.lines(mine.functions[function]), theirs.lines(same)),
-			file:     resemblance(mine.lines(mine.all), theirs.lines(theirs.all)),
+			function: resemblance(mine.in(function), theirs.in(function)),
+			file:     resemblance(mine.in(""), theirs.in("")),
 		}
-		if fault != "" && slices.Contains(theirs.lines(same), fault) {
+		if fault != "" && slices.Contains(theirs.in(function), fault) {
 			n.line = 1
 		}
 		return n
@@ -38,12 +40,16 @@ func resembling(pitfalls []solutions.Pitfall, reference, answer []byte, line int
 	compare := func(x, y likeness) int {
 		return cmp.Or(cmp.Compare(y.line, x.line), cmp.Compare(y.function, x.function), cmp.Compare(y.file, x.file))
 	}
-	right := likenessOf(reference)
+	toReference := to(right)
 	near := map[string]likeness{}
 	var alike []solutions.Pitfall
 	for _, p := range pitfalls {
-		n := likenessOf(p.Source)
-		if compare(n, right) <= 0 && max(n.function, n.file) >= leastLikeness {
+		theirs := outlineOf(p.Source)
+		n := to(theirs)
+		telling := n.function >= leastLikeness && slices.ContainsFunc(theirs.in(function), func(shape string) bool {
+			return strings.Count(shape, " ") > shortShape && !slices.Contains(right.in(function), shape) && slices.Contains(mine.in(function), shape)
+		})
+		if compare(n, toReference) <= 0 && (telling || n.function >= nearlyAll) {
 			near[p.Name] = n
 			alike = append(alike, p)
 		}
@@ -52,9 +58,11 @@ func resembling(pitfalls []solutions.Pitfall, reference, answer []byte, line int
 	return alike
 }
 
-// leastLikeness is how much of a function, or of the file, two answers share at
-// the least when one is said to look like the other.
-const leastLikeness = 0.4
+const (
+	leastLikeness = 0.4  // of a function, at the least, when a line tells
+	nearlyAll     = 0.75 // of a function, when no line does
+	shortShape    = 3    // tokens of a line that tells nothing, such as return nil
+)
 
 // An outline is a source file as far as it can be compared with another one.
 type outline struct {
@@ -110,8 +118,13 @@ func (o outline) around(line int) string {
 	return ""
 }
 
-// lines are the shapes of the lines in an extent, without the empty ones.
-func (o outline) lines(e extent) (shapes []string) {
+// in returns the shapes of the lines in a function, or in the whole file when the
+// function has no name, without the empty ones.
+func (o outline) in(function string) (shapes []string) {
+	e := o.functions[function]
+	if function == "" {
+		e = o.all
+	}
 	for line := e.first; line <= e.last; line++ {
 		if s := o.shapes[line]; s != "" {
 			shapes = append(shapes, s)

@@ -77,7 +77,11 @@ func (a *app) reset(l lessons.Lesson) error {
 	a.out.line("")
 	a.out.pairs(2, done...)
 	a.out.line("")
-	a.out.line("Begin with: %s", a.command("check", l.Number))
+	begin := a.command("check", l.Number)
+	if now, done, err := a.current(); err == nil && !done && now.ID == l.ID {
+		begin = a.command("next")
+	}
+	a.out.line("Begin with: %s", begin)
 	return nil
 }
 

@@ -169,3 +169,17 @@ func (c *crew) one(j int) {
 func exits() {
 	runtime.Goexit() // trap: ends-goroutine
 }
+
+type outcome struct{ err error }
+
+func leavesEarly(ctx context.Context, o *outcome) (v int, err error) {
+	if err := ctx.Err(); err != nil {
+		return v, err
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			o.err = fmt.Errorf("%v", v)
+		}
+	}()
+	return 1, o.err
+}
