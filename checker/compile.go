@@ -108,6 +108,8 @@ var inPlainWords = []struct {
 	{regexp.MustCompile(`^undefined: (\S+)$`), "Nothing is called `$1` here. Is it misspelt, or is an import missing?"},
 	{regexp.MustCompile(`^("[^"]+") imported and not used$`), "The import $1 is not used, and Go does not allow that. Take it out."},
 	{regexp.MustCompile(`^("[^"]+") imported as (\S+) and not used$`), "The import $1 is not used, and Go does not allow that. Take it out."},
+	{regexp.MustCompile(`^(\S+) redeclared in this block$`), "`$1` is declared twice."},
+	{regexp.MustCompile(`^(\S+) undefined \(type (.+) has no field or method (\S+)\)$`), "There is no `$1`: $2 has no field or method `$3`."},
 	{regexp.MustCompile(`^missing return$`), "This function has a result, and can come to its end without a return."},
 	{regexp.MustCompile(`^no new variables on left side of :=$`), "All of these variables are declared already: write = and not :=."},
 	{regexp.MustCompile(`^assignment mismatch: (.*) but (.*) returns? (.*)$`), "Here are $1, and $2 returns $3."},

@@ -650,7 +650,7 @@ func (s *Session) lastCalled(test string, line int, lines map[string]int) (name 
 }
 
 // calledByKoan matches a call of a function of the answer: "fan.Merge(".
-var calledByKoan = regexp.MustCompile(`\.([A-Z]\w*)(?:\[[^\]]*\])?\(`)
+var calledByKoan = regexp.MustCompile(`\b(?:(?:t|time|context|errors|runtime|sync|synctest|assert|require)\.\w+|\w*\.([A-Z]\w*))(?:\[[^\]]*\])?\(`)
 
 // declaration returns the line on which the answer declares what a koan is
 // about: the place to look at when no line in particular is wrong. 0 if none.

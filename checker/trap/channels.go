@@ -202,7 +202,7 @@ func (f *finder) selects() {
 		if fallback == nil {
 			return
 		}
-		if sent != "" && !strings.HasPrefix(f.decl.Name.Name, "Try") && !leaves(fallback.Body) && !counts(fallback) {
+		if sent != "" && sent != "struct{}{}" && !strings.HasPrefix(f.decl.Name.Name, "Try") && !leaves(fallback.Body) && !counts(fallback) {
 			f.add(DefaultOnSend, fallback, sent, fmt.Sprintf("With this default the select does not wait: %s is dropped when nobody is ready to receive it.", quoted(sent)))
 		}
 		if inLoop(around) && !leaves(fallback.Body) {

@@ -43,7 +43,7 @@ func (a *app) next(ctx context.Context) error {
 	case passed:
 		a.saySuccess(v)
 		a.out.line("")
-		return a.moveOn()
+		return a.moveOn(l)
 	}
 	a.sayPlace(v)
 	a.out.line("")
@@ -51,8 +51,9 @@ func (a *app) next(ctx context.Context) error {
 	return errNotYet
 }
 
-// moveOn shows the lesson that is the current one now.
-func (a *app) moveOn() error {
+// moveOn shows what there is to see of a lesson that has passed, and the one that
+// is current now.
+func (a *app) moveOn(from lessons.Lesson) error {
 	l, done, err := a.current()
 	if err != nil {
 		return err
@@ -61,6 +62,12 @@ func (a *app) moveOn() error {
 		a.sayAllPassed()
 		return nil
 	}
+	a.out.pairs(2,
+		pair{a.command("diff", from.Number), "your answer beside the reference"},
+		pair{a.command("solution", from.Number), "other right designs, and what each costs"},
+		pair{a.command("read", from.Number, "--section", "pitfalls"), "what goes wrong, and why"},
+	)
+	a.out.line("")
 	a.out.line("%s", styleTitle.Render(fmt.Sprintf("Next: lesson %d of %d, %s", l.Number, len(a.book.lessons), l.Title)))
 	a.out.text(2, l.Summary)
 	a.out.line("")
@@ -96,7 +103,7 @@ func (a *app) sayAllPassed() {
 
 // sayLearnt writes what the lessons have in common.
 func (a *app) sayLearnt() {
-	a.out.text(0, "What came back in all of them:")
+	a.out.text(0, "What came back again and again:")
 	for _, rule := range learnt {
 		a.out.item(2, "- "+rule)
 	}

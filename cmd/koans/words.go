@@ -88,9 +88,9 @@ const (
 // learnt is what all the lessons come back to.
 var learnt = []string{
 	"Whoever starts a goroutine knows when it ends, and waits for it.",
-	"Every wait has a way out: ctx is a case of every select.",
-	"Who sends is who closes, once, when the last one has sent.",
+	"Every wait has a way out, and the end of ctx is one.",
+	"A channel is closed once, by those who send, when the last has sent.",
 	"State has one owner or one lock, and nobody waits with the lock in hand.",
-	"Whatever can grow is bounded: goroutines, queues, time.",
+	"What can grow has a bound, or a known price: goroutines, queues, time.",
 	"An error says why, and reaches somebody.",
 }
