@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 // An account tells how the runs of an answer departed from what was wanted.
 type account struct {
 	wanted string
+	file   string // that the answer is in, when it is not the lesson's
 	runs   int
 	came   []departure
 }
@@ -31,7 +33,7 @@ func (a *account) add(times int, what string, d *checker.Diagnosis) {
 			return
 		}
 	}
-	a.came = append(a.came, departure{what, times, words(d)})
+	a.came = append(a.came, departure{what, times, a.words(d)})
 }
 
 // vet reports whether go vet complains of the answer, and notes what it says.
@@ -73,13 +75,13 @@ func headline(o checker.Outcome) string {
 }
 
 // words are the lines of a diagnosis, indented.
-func words(d *checker.Diagnosis) string {
+func (a *account) words(d *checker.Diagnosis) string {
 	if d == nil {
 		return ""
 	}
 	at := ""
 	if d.Line > 0 {
-		at = fmt.Sprintf("%s:%d: ", d.File, d.Line)
+		at = fmt.Sprintf("%s:%d: ", cmp.Or(a.file, d.File), d.Line)
 	}
 	lines := append([]string{at + d.Summary}, d.Detail...)
 	return "\n    " + strings.Join(lines, "\n    ")

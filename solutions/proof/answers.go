@@ -56,37 +56,43 @@ func failsAsTodo(ctx context.Context, s *checker.Session) (string, error) {
 	return seen.String(), nil
 }
 
-// passes proves an answer right. Session.Check vets what passes.
-func (p Plan) passes(ctx context.Context, s *checker.Session) (string, error) {
-	seen := account{wanted: "every koan passes in both lanes", runs: 1}
-	report, err := inBothLanes(s.Check(ctx))
-	if err != nil {
-		return "", err
-	}
-	if o, failed := report.FirstFailure(); failed {
-		seen.add(1, headline(o), o.Diagnosis)
+// passes proves the answer in file right. Session.Check vets what passes.
+func (p Plan) passes(file string) func(context.Context, *checker.Session) (string, error) {
+	return func(ctx context.Context, s *checker.Session) (string, error) {
+		seen := account{wanted: "every koan passes in both lanes", file: file, runs: 1}
+		report, err := inBothLanes(s.Check(ctx))
+		if err != nil {
+			return "", err
+		}
+		if o, failed := report.FirstFailure(); failed {
+			seen.add(1, headline(o), o.Diagnosis)
+			return seen.String(), nil
+		}
+
+		report, err = inBothLanes(s.Soak(ctx, rand.Int64N(1<<31), p.Runs))
+		if err != nil {
+			return "", err
+		}
+		if ctx.Err() != nil { // the end of a soak, and no error there
+			return "", context.Cause(ctx)
+		}
+		seen.runs = report.SoakRuns
+		for _, o := range report.Koans {
+			if o.Status == checker.Failed {
+				seen.add(o.Flaky.Failed, fmt.Sprintf("%s fails as %s, first with -shuffle=%d", o.Test, o.Diagnosis.Kind, o.Flaky.Seed), o.Diagnosis)
+			}
+		}
 		return seen.String(), nil
 	}
-
-	report, err = inBothLanes(s.Soak(ctx, rand.Int64N(1<<31), p.Runs))
-	if err != nil {
-		return "", err
-	}
-	if ctx.Err() != nil { // the end of a soak, and no error there
-		return "", context.Cause(ctx)
-	}
-	seen.runs = report.SoakRuns
-	for _, o := range report.Koans {
-		if o.Status == checker.Failed {
-			seen.add(o.Flaky.Failed, fmt.Sprintf("%s fails as %s, first with -shuffle=%d", o.Test, o.Diagnosis.Kind, o.Flaky.Seed), o.Diagnosis)
-		}
-	}
-	return seen.String(), nil
 }
 
-// isRejected proves an answer wrong in the way that it says.
-func (p Plan) isRejected(ctx context.Context, s *checker.Session, f solutions.Pitfall) (string, error) {
-	seen := account{wanted: fmt.Sprintf("%s fails first, as %s, with a line to look at", f.Koan, f.Kind), runs: p.Runs}
+// isRejected proves a pitfall of a lesson wrong in the way that it says.
+func (p Plan) isRejected(ctx context.Context, s *checker.Session, lesson string, f solutions.Pitfall) (string, error) {
+	seen := account{
+		wanted: fmt.Sprintf("%s fails first, as %s, with a line to look at", f.Koan, f.Kind),
+		file:   path.Join("solutions", lesson, "testdata/pitfalls", f.Name+".go"),
+		runs:   p.Runs,
+	}
 	byTools := []checker.Kind{checker.Build, checker.Vet}
 	if !slices.Contains(byTools, checker.Kind(f.Kind)) {
 		if complains, err := seen.vet(ctx, s); complains || err != nil {

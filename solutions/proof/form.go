@@ -5,7 +5,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,6 +36,10 @@ func (p Plan) form(id string) string {
 	faults = append(faults, koansNamed(l, s)...)
 	faults = append(faults, sameContract(l.Skeleton, s.Reference)...)
 	faults = append(faults, foreignImports(l, s)...)
+	faults = append(faults, unwritten(l)...)
+	if bench := path.Join("solutions", id, "bench_test.go"); !exists(p.Root, bench) {
+		faults = append(faults, bench+" is missing; the README's What it costs rests on it")
+	}
 	return strings.Join(faults, "\n")
 }
 
@@ -72,6 +78,30 @@ func koansNamed(l lessons.Lesson, s solutions.Solution) (faults []string) {
 		}
 	}
 	return faults
+}
+
+// unwritten finds what the template of a new lesson has left to write: texts that
+// still begin with TODO and a colon. A skeleton's own begin with TODO(step).
+func unwritten(l lessons.Lesson) (faults []string) {
+	check := func(where, text string) {
+		if strings.Contains(text, "TODO: ") {
+			faults = append(faults, fmt.Sprintf("%s is not written yet: it still has a TODO", where))
+		}
+	}
+	check(path.Join("lessons", l.ID, l.Answer), string(l.Skeleton))
+	check("README.md: the line below the title", l.Summary)
+	for _, section := range l.Sections {
+		check("README.md: "+section.Title, section.Body)
+	}
+	for _, k := range l.Koans {
+		check("hints.md: "+k.Test, strings.Join(k.Hints, "\n"))
+	}
+	return faults
+}
+
+func exists(root, file string) bool {
+	_, err := os.Stat(filepath.Join(root, filepath.FromSlash(file)))
+	return err == nil
 }
 
 // sameContract compares what the skeleton and the reference export: they make

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,6 +41,11 @@ func TestFormComparesLessonAndSolution(t *testing.T) {
 			s.Pitfalls[1].Source = []byte("package sum\n\nimport \"concurrency-koans/solutions/02-other\"\n")
 		}, `alternatives/mutex.go: import "golang.org/x/sync/errgroup" is not of the standard library` + "\n" +
 			`pitfalls/unlocked.go: import "concurrency-koans/solutions/02-other" is not of the standard library`},
+		"what the template has left": {func(l *lessons.Lesson, _ *solutions.Solution) {
+			l.Summary = "TODO: one line"
+			l.Koans[1].Hints = []string{"How?", "TODO: the idea in words."}
+		}, "README.md: the line below the title is not written yet: it still has a TODO\n" +
+			"hints.md: TestSumOverlaps is not written yet: it still has a TODO"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newFixture(t).Plan
@@ -46,6 +53,12 @@ func TestFormComparesLessonAndSolution(t *testing.T) {
 			require.Equal(t, tc.want, p.form("01-sum"))
 		})
 	}
+}
+
+func TestFormWantsABenchmark(t *testing.T) {
+	p := newFixture(t).Plan
+	require.NoError(t, os.Remove(filepath.Join(p.Root, "solutions", "01-sum", "bench_test.go")))
+	require.Equal(t, "solutions/01-sum/bench_test.go is missing; the README's What it costs rests on it", p.form("01-sum"))
 }
 
 func TestContractIsWhatAnAnswerExports(t *testing.T) {

@@ -159,13 +159,13 @@ func (p Plan) fault(ctx context.Context, c *checker.Checker, claim Claim) (strin
 	}
 	switch claim.Kind {
 	case Reference:
-		return p.onSession(ctx, c, l, s.Reference, p.passes)
+		return p.onSession(ctx, c, l, s.Reference, p.passes(path.Join("solutions", s.Lesson, s.File)))
 	case Alternative:
 		a, err := s.Alternative(claim.Name)
 		if err != nil {
 			return "", err
 		}
-		return p.onSession(ctx, c, l, a.Source, p.passes)
+		return p.onSession(ctx, c, l, a.Source, p.passes(path.Join("solutions", s.Lesson, "testdata/alternatives", a.Name+".go")))
 	case Pitfall:
 		f, err := s.Pitfall(claim.Name)
 		if err != nil {
@@ -173,7 +173,7 @@ func (p Plan) fault(ctx context.Context, c *checker.Checker, claim Claim) (strin
 		}
 		first := &checker.Checker{Go: c.Go, Env: c.Env, Limits: c.Limits, FastFirst: checker.Kind(f.Kind) != checker.Race}
 		return p.onSession(ctx, first, l, f.Source, func(ctx context.Context, s *checker.Session) (string, error) {
-			return p.isRejected(ctx, s, f)
+			return p.isRejected(ctx, s, l.ID, f)
 		})
 	}
 	return "", errors.New("no such kind of claim")

@@ -65,18 +65,18 @@ func TestProveFindsFalseClaims(t *testing.T) {
 came: TestSumAdds passed$`},
 		{claim(Alternative, "left-behind"), `^wanted: every koan passes in both lanes
 came: TestSumOverlaps fails as leak
-    lessons/01-sum/sum\.go:\d+: .*`},
+    solutions/01-sum/testdata/alternatives/left-behind\.go:\d+: .*`},
 		{claim(Alternative, "alone"), `^wanted: every koan passes in both lanes
 came in 4 of 4 runs: TestSumOverlaps fails as assertion, first with -shuffle=\d+
-    lessons/01-sum/sum\.go:\d+: .*overlap`},
+    solutions/01-sum/testdata/alternatives/alone\.go:\d+: .*overlap`},
 		{claim(Pitfall, "wrong-koan"), `^wanted: TestSumAdds fails first, as assertion, with a line to look at
 came in 2 of 2 runs: TestSumOverlaps fails as assertion
-    lessons/01-sum/sum\.go:\d+: .*overlap`},
+    solutions/01-sum/testdata/pitfalls/wrong-koan\.go:\d+: .*overlap`},
 		{claim(Pitfall, "is-right"), `^wanted: TestSumOverlaps fails first, as leak, with a line to look at
 came in 2 of 2 runs: every koan passes$`},
 		{claim(Pitfall, "vet-sees-it"), `^wanted: TestSumOverlaps fails first, as assertion, with a line to look at
 came: go vet complains
-    lessons/01-sum/sum\.go:9: .*Sprintf`},
+    solutions/01-sum/testdata/pitfalls/vet-sees-it\.go:9: .*Sprintf`},
 	} {
 		t.Run(tc.claim.String(), func(t *testing.T) {
 			t.Parallel()
