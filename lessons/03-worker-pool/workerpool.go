@@ -57,10 +57,11 @@ type Ticket[R any] struct {
 // New panics at once if handle is nil.
 //
 // handle is called once for each accepted job that Shutdown does not drop, from
-// several goroutines at the same time. The order in which waiting jobs start is not promised. What handle
-// returns, value and error, is the answer on the job's ticket. If it panics, the
-// answer is a zero R and a *PanicError, and the pool goes on with all its
-// workers. handle must not call runtime.Goexit.
+// several goroutines at the same time. The order in which waiting jobs start is
+// not promised. What handle returns, value and error, is the answer on the job's
+// ticket. If it panics, the answer is a zero R and a *PanicError, and the pool
+// goes on with all its workers. handle must not call runtime.Goexit, of which
+// lesson 5 tells.
 //
 // The ctx that handle gets belongs to the pool. While handle runs, it ends only
 // when a Shutdown runs out of time; the ctx that was given to Submit has no
