@@ -70,7 +70,8 @@ func (g *Group[K, V]) Do(key K, fn func() (V, error)) (v V, shared bool, err err
 // Forget lets go of the run that is under way for key: the next call begins a
 // new one and does not join it. Who has joined it already goes on waiting for it
 // and gets its result. When it ends, a newer run for the key is not touched: that
-// one stays under way, and can be joined.
+// one stays under way, and can be joined. Runs for other keys are not touched,
+// either.
 //
 // If none is under way for key, Forget does nothing. It never waits, and fn may
 // call it, also for its own key.
@@ -87,16 +88,17 @@ func (g *Group[K, V]) Forget(key K) {
 // That is so for every caller, also for the one that began the run, and changes
 // nothing for the others, except that those who have left do not count for
 // shared. If the run and ctx end at the same moment, it may be one or the other.
-// A ctx that has ended before the call begins nothing and joins nothing:
-// DoContext returns ctx's error at once.
+// A ctx that has ended before the call begins nothing and joins nothing,
+// also if a run is just about to end: DoContext returns ctx's error at once.
 //
 // The context that fn gets has the values of the ctx of the caller that began the
 // run, and no more of it: neither its deadline nor its end. It ends when the last
-// caller has left, which asks fn to stop. From then on the run cannot be joined:
-// the next call for the key begins a new one, even if fn has not listened and
-// goes on. What such an fn returns in the end, or panics with, is dropped, and a
-// newer run for the key is not touched. Once fn has returned, its context has
-// ended, too.
+// caller has left, which asks fn to stop, also if the run has been forgotten. From
+// then on the run cannot be joined: the next call for the key begins a new one,
+// even if fn has not listened and goes on. What such an fn returns in the end, or
+// panics with, is dropped, and a newer run for the key is not touched. Its context
+// ends as well once fn is over, in whichever way: it may have returned, panicked
+// or called runtime.Goexit.
 func (g *Group[K, V]) DoContext(ctx context.Context, key K, fn func(context.Context) (V, error)) (v V, shared bool, err error) {
 	panic("TODO(5): as Do, with a ctx for each caller; count them, and when the last one leaves, end fn's context")
 }
