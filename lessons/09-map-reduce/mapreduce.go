@@ -76,17 +76,18 @@ type Job[In any, K comparable, V, Out any] struct {
 // at a time; but it may share out the keys beforehand, as chance will have it, and
 // whoever is done with its share need not help the others.
 //
-// Map and Reduce are given a context derived from ctx. The first call that returns
-// an error ends the work: that context is cancelled, no further Map or Reduce
-// begins, and when the last call has returned, Run returns nil and this first
-// error, wrapped or as it is, but never what a later call returned, be it because it
-// was cancelled or for a reason of its own. A panic in Map, Combine or Reduce is
-// such an error too, a *PanicError.
+// Map and Reduce are given a context derived from ctx. That context has ended when
+// Run returns, also if all went well. The first call that returns an error ends the
+// work: the context is cancelled, no further Map or Reduce begins, and when the last
+// call has returned, Run returns nil and this first error, wrapped or as it is, but
+// never what a later call returned, be it because it was cancelled or for a reason of
+// its own. A panic in Map, Combine or Reduce is such an error too, a *PanicError.
 //
 // When ctx ends, no further Map or Reduce begins either, and when the last call
 // has returned, Run returns nil and ctx's error. If ctx had ended before, nothing is
 // called. If it ends when all calls have begun, Run may return the results all the
-// same.
+// same. If it ends in the middle and a call returns another error, whichever comes
+// first, Run may return either.
 //
 // When Run returns, nothing of it is left running.
 func (j Job[In, K, V, Out]) Run(ctx context.Context, inputs []In) (map[K]Out, error) {

@@ -139,7 +139,8 @@ func TestMappersWorkAtTheSameTime(t *testing.T) {
 				Mappers: mappers, Reducers: 1,
 			}
 			start := time.Now()
-			_, err := job.Run(context.Background(), work)
+			var err error
+			requireReturn(t, fmt.Sprintf("Mappers was %d%s", mappers, atLeastOne(mappers)), func() { _, err = job.Run(context.Background(), work) })
 			require.NoError(t, err, "none of the Maps returned an error")
 			require.Equal(t, most, calls.most, "Mappers was %d (below 1 counts as 1): that must be the largest number of Maps that ran at once", mappers)
 			require.Equal(t, len(work), calls.begun, "Mappers was %d, and there were ten inputs: Map must be called once for each", mappers)
@@ -163,7 +164,7 @@ func TestMappersWorkAtTheSameTime(t *testing.T) {
 	}
 	_, err := runSoon(t, job, make([]int, 5*mappers))
 	require.NoError(t, err, "none of the Maps returned an error")
-	require.Equal(t, mappers, all.size(), "Mappers was 4, and each Map waited for three others to begin: 4 must run at the same time; no lock may be held while Map runs")
+	require.Equal(t, mappers, all.size(), "Mappers was 4, and each Map waited for three others to begin: only %d ran at a time; Run must call Map from 4 goroutines, and hold no lock meanwhile", all.size())
 
 	check(2, 2, 9*time.Second)
 }
@@ -268,7 +269,8 @@ func TestReducersWorkAtTheSameTime(t *testing.T) {
 				Mappers: inputs, Reducers: reducers,
 			}
 			start := time.Now()
-			_, err := job.Run(context.Background(), numbers(inputs))
+			var err error
+			requireReturn(t, fmt.Sprintf("Reducers was %d%s", reducers, atLeastOne(reducers)), func() { _, err = job.Run(context.Background(), numbers(inputs)) })
 			took = time.Since(start)
 			require.NoError(t, err, "neither Map nor Reduce returned an error")
 			require.Equal(t, most, calls.most, "Reducers was %d (below 1 counts as 1), and there were 120 keys: that must be the largest number of Reduces that ran at once", reducers)
@@ -298,7 +300,7 @@ func TestReducersWorkAtTheSameTime(t *testing.T) {
 	}
 	results, err := runSoon(t, job, numbers(inputs))
 	require.NoError(t, err, "neither Map nor Reduce returned an error")
-	require.Equal(t, reducers, reduced.size(), "Reducers was 4, and each Reduce waited for three others to begin: 4 must run at the same time; no lock may be held while Reduce runs")
+	require.Equal(t, reducers, reduced.size(), "Reducers was 4, and each Reduce waited for three others to begin: only %d ran at a time; Run must call Reduce from 4 goroutines, and hold no lock meanwhile", reduced.size())
 	require.Len(t, results, keys, "120 keys were emitted: there must be one result for each")
 	for key := range keys {
 		require.Equal(t, -key, results[key], "Run must return for key %d what Reduce returned for it", key)
@@ -420,7 +422,8 @@ func TestErrorStopsTheJob(t *testing.T) {
 }
 
 // The first error is the one that Run returns, and those who still run are told through ctx.
-// What they say after that is an echo.
+// What they say after that is an echo. The context through which they are told ends
+// when Run returns, also if there was nothing to tell.
 func TestFirstErrorIsTheCause(t *testing.T) {
 	for _, phase := range []string{"Map", "Reduce"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -452,54 +455,162 @@ func TestFirstErrorIsTheCause(t *testing.T) {
 			require.ErrorIs(t, err, errFirst, "of 3 calls of %s one failed after 1s, one stopped because it was told to, and one failed after 2s: Run must return the first error", phase)
 			require.NotErrorIs(t, err, errLater, "two calls of %s failed, one 1s after the other: Run must return the first error, and that alone", phase)
 			require.NotErrorIs(t, err, context.Canceled, "a %s failed, and another one stopped because it was told to: Run must return the first error, and that alone", phase)
+
+			var mu sync.Mutex
+			var given []context.Context
+			job = during(phase, func(ctx context.Context) error {
+				mu.Lock()
+				defer mu.Unlock()
+				given = append(given, ctx)
+				return nil
+			})
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			_, err = job.Run(ctx, numbers(3))
+			require.NoError(t, err, "neither Map nor Reduce returned an error")
+			require.NotEmpty(t, given, "%s was never called", phase)
+			for _, ctx := range given {
+				require.Error(t, ctx.Err(), "all went well, and Run has returned: the context that %s was given must have ended by now, or it stays attached to the ctx of Run for as long as that lasts", phase)
+			}
 		})
 	}
 }
 
 // When ctx ends, nothing more begins, and Run returns ctx's error when all that had begun has ended.
+// That no call has returned an error does not mean that all the work is done: a call
+// that is told to stop may return nil.
 func TestRunEndsWithItsCtx(t *testing.T) {
+	errStop := errors.New("somebody pressed stop")
+	for _, phase := range []string{"Map", "Reduce"} {
+		for _, answer := range []string{"ctx's error", "nil"} {
+			synctest.Test(t, func(t *testing.T) {
+				var begun, before atomic.Int64
+				var told atomic.Bool
+				job := during(phase, func(ctx context.Context) error {
+					if begun.Add(1) > 1 {
+						time.Sleep(time.Second)
+						return nil
+					}
+					select { // the first one stops when it is told to
+					case <-ctx.Done():
+						told.Store(true)
+					case <-time.After(time.Hour):
+					}
+					if answer == "nil" {
+						return nil
+					}
+					return ctx.Err()
+				})
+
+				ctx, stop := context.WithCancelCause(context.Background())
+				defer stop(nil)
+				time.AfterFunc(1500*time.Millisecond, func() {
+					before.Store(begun.Load())
+					stop(errStop)
+				})
+				start := time.Now()
+				results, err := job.Run(ctx, numbers(100))
+				took := time.Since(start)
+				time.Sleep(time.Hour)
+
+				requireCtxError(t, err, errStop, fmt.Sprintf("ctx ended while there was a lot left to %s, and the %[2]s that it told to stop returned %[3]s", strings.ToLower(phase), phase, answer))
+				require.True(t, told.Load(), "ctx ended: the context that %s was given must end as well, so that it can stop", phase)
+				require.Nil(t, results, "ctx ended in the middle of the work: there is no answer, so Run must return nil and ctx's error")
+				require.Equal(t, before.Load(), begun.Load(), "ctx ended after 1.5s, when %d calls of %s had begun: no other may begin", before.Load(), phase)
+				require.Equal(t, 2*time.Second, took, "ctx ended after 1.5s, and the calls of %s that had begun by then ended after 2s: Run must return then", phase)
+			})
+		}
+	}
+
+	// A select that may send and may give up takes either, as chance will have it. So
+	// what follows is done many times.
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(context.Background())
+		stop(errStop)
+		var begun atomic.Int64
+		job := mapreduce.Job[int, int, int, int]{
+			Map: func(context.Context, int, mapreduce.Emit[int, int]) error {
+				begun.Add(1)
+				return nil
+			},
+			Reduce: func(context.Context, int, []int) (int, error) {
+				begun.Add(1)
+				return 0, nil
+			},
+			Mappers: 20, Reducers: 20,
+		}
+		for range 100 {
+			results, err := job.Run(ctx, numbers(20))
+			require.Zero(t, begun.Load(), "ctx had ended before Run was called: neither Map nor Reduce may be called, not even now and then")
+			requireCtxError(t, err, errStop, "ctx had ended before Run was called")
+			require.Nil(t, results, "ctx had ended before Run was called: Run must return nil and ctx's error")
+		}
+	})
+
+	// On one processor, whoever hands out the work gets to it only when the one call
+	// has ended, and another would be welcome.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, phase := range []string{"Map", "Reduce"} {
 		synctest.Test(t, func(t *testing.T) {
-			errStop := errors.New("somebody pressed stop")
-			var begun, before atomic.Int64
-			var told atomic.Bool
-			job := during(phase, func(ctx context.Context) error {
-				if begun.Add(1) > 1 {
-					time.Sleep(time.Second)
+			for range 50 {
+				ctx, stop := context.WithCancelCause(context.Background())
+				begun := 0
+				work := func(when string) error {
+					if when != phase {
+						return nil
+					}
+					begun++
+					switch begun {
+					case 1:
+						time.Sleep(time.Second)
+					case 2:
+						stop(errStop)
+					}
 					return nil
 				}
-				select { // the first one stops when it is told to
-				case <-ctx.Done():
-					told.Store(true)
-				case <-time.After(time.Hour):
+				job := mapreduce.Job[int, int, int, int]{
+					Map: func(_ context.Context, in int, emit mapreduce.Emit[int, int]) error {
+						emit(in, in)
+						return work("Map")
+					},
+					Reduce: func(_ context.Context, _ int, values []int) (int, error) {
+						return len(values), work("Reduce")
+					},
+					Mappers: 1, Reducers: 1,
 				}
-				return ctx.Err()
-			})
+				results, err := job.Run(ctx, numbers(5))
+				require.Equal(t, 2, begun, "one %s at a time was called, and ctx ended during the second: no other may begin, not even now and then", phase)
+				requireCtxError(t, err, errStop, fmt.Sprintf("ctx ended while there was something left to %s", strings.ToLower(phase)))
+				require.Nil(t, results, "ctx ended in the middle of the work: there is no answer, so Run must return nil and ctx's error")
+			}
+		})
+	}
 
+	// To have asked ctx once, at the start, is not enough. This one ends when it has
+	// been asked.
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			var begun, before atomic.Int64
 			ctx, stop := context.WithCancelCause(context.Background())
 			defer stop(nil)
-			time.AfterFunc(1500*time.Millisecond, func() {
+			end := sync.OnceFunc(func() {
 				before.Store(begun.Load())
 				stop(errStop)
 			})
-			start := time.Now()
-			results, err := job.Run(ctx, numbers(100))
-			took := time.Since(start)
-			time.Sleep(time.Hour)
-
-			requireCtxError(t, err, errStop, fmt.Sprintf("ctx ended while there was a lot left to %s", strings.ToLower(phase)))
-			require.True(t, told.Load(), "ctx ended: the context that %s was given must end as well, so that it can stop", phase)
-			require.Nil(t, results, "ctx ended in the middle of the work: there is no answer, so Run must return nil and ctx's error")
-			require.Equal(t, before.Load(), begun.Load(), "ctx ended after 1.5s, when so many calls of %s had begun: no other may begin", phase)
-			require.Equal(t, 2*time.Second, took, "ctx ended after 1.5s, and the calls of %s that had begun by then ended after 2s: Run must return then", phase)
-
-			begun.Store(0)
-			results, err = job.Run(ctx, numbers(100))
-			requireCtxError(t, err, errStop, "ctx had ended before Run was called")
-			require.Nil(t, results, "ctx had ended before Run was called: Run must return nil and ctx's error")
-			require.Zero(t, begun.Load(), "ctx had ended before Run was called: neither Map nor Reduce may be called")
-		})
-	}
+			job := mapreduce.Job[int, int, int, int]{
+				Map: func(context.Context, int, mapreduce.Emit[int, int]) error {
+					begun.Add(1)
+					return nil
+				},
+				Reduce:  count,
+				Mappers: 20, Reducers: 1,
+			}
+			_, _ = job.Run(&endsWhenAsked{Context: ctx, end: end}, numbers(20))
+			if ctx.Err() != nil { // or else it was never asked
+				require.LessOrEqual(t, begun.Load()-before.Load(), int64(1), "Run asked ctx whether it had ended, and just after that it did: one Map may begin, if it was asked for that one, and no other, not even now and then")
+			}
+		}
+	})
 }
 
 // A panic ends the job, and not the program: it is an error with a value and a stack.
@@ -537,7 +648,7 @@ func TestCombinerLeavesOneValueForEachMapper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files, lines, items = 23, 27, 5
 		for mappers := 1; mappers <= 4; mappers++ {
-			var none, foreign atomic.Int64
+			var calls, none, foreign atomic.Int64
 			job := mapreduce.Job[int, int, sold, sold]{
 				Map: func(_ context.Context, file int, emit mapreduce.Emit[int, sold]) error {
 					time.Sleep(time.Second) // so that every mapper has its share
@@ -547,6 +658,7 @@ func TestCombinerLeavesOneValueForEachMapper(t *testing.T) {
 					return nil
 				},
 				Combine: func(item int, values []sold) sold {
+					calls.Add(1)
 					if len(values) == 0 {
 						none.Add(1)
 					}
@@ -564,6 +676,7 @@ func TestCombinerLeavesOneValueForEachMapper(t *testing.T) {
 			results, err := job.Run(context.Background(), numbers(files))
 
 			require.NoError(t, err, "neither Map nor Reduce returned an error")
+			require.NotZero(t, calls.Load(), "there was a Combine, and more than a hundred values for each key: it was never called")
 			require.Len(t, results, items, "5 keys were emitted: there must be one result for each")
 			require.Zero(t, foreign.Load(), "Combine was given values of several keys: it must get those of one key at a time")
 			require.Zero(t, none.Load(), "Combine was given no values: there must be at least one")
@@ -575,7 +688,7 @@ func TestCombinerLeavesOneValueForEachMapper(t *testing.T) {
 					}
 				}
 				require.Equal(t, pieces, total.pieces, "Mappers was %d, there were 23 files, and 5 or 6 pairs for key %d in each: the sum of all must be the same as without Combine", mappers, item)
-				require.LessOrEqual(t, total.values, mappers, "Mappers was %d, and there was a Combine: Reduce must get no more than one value for each mapper; for key %d it got so many", mappers, item)
+				require.LessOrEqual(t, total.values, mappers, "Mappers was %d, and there was a Combine: Reduce must get no more than one value for each mapper; for key %d it got %d", mappers, item, total.values)
 			}
 		}
 
@@ -747,6 +860,45 @@ func (m *meeting) size() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.here
+}
+
+// endsWhenAsked is a ctx that ends when it has been asked for the first time whether
+// it has ended, and has said no.
+type endsWhenAsked struct {
+	context.Context
+	mu  sync.Mutex
+	end func()
+}
+
+func (c *endsWhenAsked) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.end()
+	return c.Context.Err()
+}
+
+// atLeastOne says what a number of mappers or reducers counts as, if that is not
+// what it looks like.
+func atLeastOne(n int) string {
+	if n < 1 {
+		return ", which counts as 1"
+	}
+	return ""
+}
+
+// requireReturn calls run, and fails the koan if it has not returned after an hour.
+func requireReturn(t *testing.T, when string, run func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run()
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Hour):
+		require.Failf(t, "nothing happened for an hour", "%s: Run must return when all the work is done", when)
+	}
 }
 
 // runSoon runs a job in real time. It fails the koan after five seconds, which it
