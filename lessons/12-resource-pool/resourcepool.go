@@ -46,9 +46,9 @@ type Config[T any] struct {
 
 	// MaxIdle is how long a resource may lie idle. Once it has been idle for
 	// longer than that, it is never leased again, and is destroyed: by the
-	// Acquire that comes upon it, or by Close, or by whoever finds it earlier. The
-	// time counts from when it was last given back. With zero or less, there is
-	// no such limit.
+	// Acquire that comes upon it, or by Close, or by whoever finds it earlier. At
+	// exactly MaxIdle it may be either. The time counts from when it was last
+	// given back. With zero or less, there is no such limit.
 	MaxIdle time.Duration
 }
 

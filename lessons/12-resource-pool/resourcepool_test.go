@@ -49,16 +49,25 @@ func TestMadeOnceUsedAgain(t *testing.T) {
 		lease.Release()
 
 		a, b := acquire(t, pool), acquire(t, pool)
-		require.NotSame(t, a.Value(), b.Value(), "two leases were held at the same time: they must not have the same connection")
+		require.NotSame(t, a.Value(), b.Value(), "two leases were held at the same time, and had the same connection: Acquire must not lease what somebody has")
 		a.Release()
 		b.Release()
 		a, b = acquire(t, pool), acquire(t, pool)
-		require.NotSame(t, a.Value(), b.Value(), "two leases were held at the same time: they must not have the same connection")
+		require.NotSame(t, a.Value(), b.Value(), "two leases were held at the same time, and had the same connection: Acquire must not lease what somebody has")
 		require.Equal(t, 2, s.made(), "two connections had been made, and both were idle: Acquire was called twice, and must lease them again")
 		a.Release()
 		b.Release()
 		synctest.Wait()
-		require.Zero(t, s.destroyed(), "connections were released to an open pool: it must keep them")
+		require.Zero(t, s.destroyed(), "connections were released to an open pool: Release must keep them")
+	})
+
+	// With nothing to be done at the end.
+	synctest.Test(t, func(t *testing.T) {
+		config := (&server{}).config(2)
+		config.Destroy = nil
+		pool := newPool(t, config)
+		acquire(t, pool).Release()
+		require.NoError(t, pool.Close(within(t, time.Minute)), "Config.Destroy was nil, so there is nothing to be done for the connection that was idle: Close must return nil")
 	})
 
 	connect := (&server{}).connect
@@ -87,16 +96,16 @@ func TestReleaseCountsOnce(t *testing.T) {
 		lease.Release()
 		lease.Release()
 		a, b := acquire(t, pool), acquire(t, pool)
-		require.NotSame(t, a.Value(), b.Value(), "a lease was released twice, and then two were acquired: the connection came back once, so they must not have the same one")
+		require.NotSame(t, a.Value(), b.Value(), "a lease was released twice, and the next two leases had the same connection, which had come back once: the second Release must do nothing")
 
 		shared := a.Value()
 		a.Release()
 		c := acquire(t, pool)
 		require.Same(t, shared, c.Value(), "one connection was idle: Acquire must lease it")
-		require.Same(t, shared, a.Value(), "a lease had ended, and Value was called on it: it must return the connection, as before")
+		require.Same(t, shared, a.Value(), "a lease had ended, and its connection was leased again: Value must return it as before")
 		a.Release()
 		d := acquire(t, pool)
-		require.NotSame(t, c.Value(), d.Value(), "a lease was released, its connection was leased again, and then came a second Release on the first lease: it must not take the connection from who has it now")
+		require.NotSame(t, c.Value(), d.Value(), "a lease was released, its connection was leased to somebody else, and then the first lease was released again, which took it away from there: the second Release must do nothing")
 		for _, lease := range []*resourcepool.Lease[*conn]{b, c, d} {
 			lease.Release()
 		}
@@ -115,11 +124,28 @@ func TestReleaseCountsOnce(t *testing.T) {
 			}
 			all.Wait()
 			a, b := acquire(t, pool), acquire(t, pool)
-			require.NotSame(t, a.Value(), b.Value(), "4 goroutines called Release on the same lease, and then two were acquired: they must not have the same connection (this was attempt %d)", round+1)
+			require.NotSame(t, a.Value(), b.Value(), "4 goroutines called Release on one lease, and the next two leases had the same connection: all but the first Release must do nothing (this was attempt %d)", round+1)
 			a.Release()
 			b.Release()
 		}
 	})
+
+	// Two, as close together as can be.
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	s := &server{}
+	pool := newPool(t, s.config(3))
+	atOnce(t, "2 goroutines called Release on one lease at the same moment, and what was called then did not return: one Release must do nothing", func() (one, other func(), after func() bool) {
+		lease := take(t, pool)
+		return lease.Release, lease.Release, func() bool {
+			a, b := take(t, pool), take(t, pool)
+			defer b.Release()
+			defer a.Release()
+			return assert.NotSame(t, a.Value(), b.Value(), "2 goroutines called Release on one lease at the same moment, and the next two leases had the same connection: one Release must do nothing, however close behind")
+		}
+	})
+	if !t.Failed() {
+		finishSoon(t, pool, s)
+	}
 }
 
 // Step 2: many at once, and never more than Max
@@ -233,6 +259,22 @@ func TestNeverMoreThanMax(t *testing.T) {
 		require.Equal(t, callers*turns, sum, "8 goroutines used a connection 100 times each, and every use counted itself in the connection, which has no lock: it must have one owner at a time")
 		require.LessOrEqual(t, s.peak(), limit, "Max is 3, and 8 goroutines leased and released as fast as they could: there were too many connections at the same time")
 	})
+
+	// Somebody comes at the very moment at which it comes back.
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	s := &server{}
+	pool := newPool(t, s.config(1))
+	atOnce(t, "Max is 1, and Acquire was called when the connection was released: Acquire must return", func() (one, other func(), after func() bool) {
+		lease := take(t, pool)
+		var next *resourcepool.Lease[*conn]
+		return lease.Release, func() { next = take(t, pool) }, func() bool {
+			next.Release()
+			return assert.Equal(t, 1, s.made(), "Max is 1, and Acquire was called when the connection was released, and made another one: Release must put it down before it lets anybody in")
+		}
+	})
+	if !t.Failed() {
+		finishSoon(t, pool, s)
+	}
 }
 
 // Step 3: waiting, in turn and with ctx
@@ -383,6 +425,8 @@ func TestFailedNewLeavesNoGap(t *testing.T) {
 			require.ErrorIs(t, err, errBusy, "Config.New returned an error: Acquire must return it; and it must find room again the next time")
 			require.Nil(t, lease, "Acquire returned an error: there must be no lease beside it")
 		}
+		synctest.Wait()
+		require.Zero(t, pool.Stats().Live, "Config.New failed, and that twice, so no connection exists and none is being made: Acquire must count back what it has counted")
 
 		start := time.Now()
 		var queue [4]<-chan outcome
@@ -422,7 +466,7 @@ func TestFailedNewLeavesNoGap(t *testing.T) {
 		start := time.Now()
 		_, err := pool.Acquire(within(t, time.Second/4))
 		require.ErrorIs(t, err, context.DeadlineExceeded, "ctx ended while Config.New was busy, and New returned ctx's error: so must Acquire")
-		require.Equal(t, time.Second/4, time.Since(start), "Config.New must be given the ctx of Acquire: it listens, and would have returned at once")
+		require.Equal(t, time.Second/4, time.Since(start), "Config.New listens to ctx, and would have returned when that ended: Acquire must give it its own ctx")
 
 		deaf = true
 		start = time.Now()
@@ -464,6 +508,7 @@ func TestFailedNewLeavesNoGap(t *testing.T) {
 		}
 		o := arrived(t, third, "Config.New panicked twice: the room must be free again, so the third must have its turn")
 		require.NoError(t, o.err, "Config.New made a connection at last: Acquire must return a lease")
+		require.Equal(t, 1, pool.Stats().Live, "Config.New panicked twice, and then made a connection, the only one that exists: Acquire must count back what it has counted, also in a panic")
 		o.lease.Release()
 	})
 }
@@ -488,26 +533,26 @@ func TestDiscardedIsReplaced(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		o := arrived(t, first, "Max is 2, two were leased, and one of them was discarded: the first of those who wait must have another one made")
 		require.NoError(t, o.err, "a connection was discarded, so there is room: Acquire must return a lease")
-		require.NotSame(t, a.Value(), o.lease.Value(), "a connection was discarded: it must never be leased again")
-		require.Equal(t, 1, s.destroyed(), "one connection was discarded: it must be destroyed")
-		require.LessOrEqual(t, s.peak(), 2, "Max is 2, and a connection was discarded, which takes 1 s to destroy: it exists until then, and another one must not be made before")
-		require.Equal(t, time.Second, o.at.Sub(start), "a connection takes 1 s to destroy: once it is gone, the first of those who wait must have its turn")
+		require.NotSame(t, a.Value(), o.lease.Value(), "a connection was discarded, and was leased again: Discard must destroy it, and not put it down")
+		require.Equal(t, 1, s.destroyed(), "one connection was discarded: Discard must destroy it")
+		require.LessOrEqual(t, s.peak(), 2, "Max is 2, and a connection was discarded, which takes 1 s to destroy, and exists until then: Discard must destroy it before there is room for another one")
+		require.Equal(t, time.Second, o.at.Sub(start), "a connection was discarded, which takes 1 s to destroy: at that moment Discard must give its room to the first of those who wait")
 		requireWaiting(t, second, "one connection was discarded, and two were waiting: there is room for one of them, and not for the second")
 
 		a.Discard()
 		a.Release()
-		require.Equal(t, 1, s.destroyed(), "a lease was discarded, and then came another Discard, and a Release: they must do nothing")
+		require.Equal(t, 1, s.destroyed(), "a lease was discarded, and then came another Discard, and a Release: the second Discard must do nothing, nor must the Release")
 		b.Release()
 		b.Discard()
 		p := arrived(t, second, "a connection was released, and one was waiting: it must have it")
 		require.NoError(t, p.err, "a connection was released: Acquire must return a lease")
-		require.Same(t, b.Value(), p.lease.Value(), "a connection was released, and only then came a Discard on the same lease, which must do nothing")
+		require.Same(t, b.Value(), p.lease.Value(), "a connection was released to the one who was waiting, and only then came a Discard on the same lease: Discard must do nothing")
 		time.Sleep(10 * time.Second)
-		require.Equal(t, 1, s.destroyed(), "a lease was released, and only then came a Discard, which must do nothing")
+		require.Equal(t, 1, s.destroyed(), "a lease was released, and only then came a Discard, with somebody else having the connection: Discard must do nothing")
 		o.lease.Discard()
 		p.lease.Discard()
 		time.Sleep(10 * time.Second)
-		require.Equal(t, resourcepool.Stats{}, pool.Stats(), "all connections were discarded: none must be left")
+		require.Equal(t, resourcepool.Stats{}, pool.Stats(), "all connections were discarded: Discard must count them back")
 	})
 
 	// At the very moment at which somebody gives up.
@@ -566,6 +611,21 @@ func TestDiscardedIsReplaced(t *testing.T) {
 	let()
 	soon(t, discarded, "the connection was destroyed: Discard must return")
 	finishSoon(t, pool, s, again)
+
+	// A lease ends once, whichever comes first.
+	s = &server{}
+	pool = newPool(t, s.config(2))
+	atOnce(t, "Release and Discard were called on one lease at the same moment, and what was called then did not return: of Release and Discard, one must do nothing", func() (one, other func(), after func() bool) {
+		lease := take(t, pool)
+		return lease.Release, lease.Discard, func() bool {
+			next := take(t, pool)
+			defer next.Release()
+			return assert.False(t, next.Value().destroyed, "Release and Discard were called on one lease at the same moment, and a connection was leased that was destroyed: of Release and Discard, one must do nothing")
+		}
+	})
+	if !t.Failed() {
+		finishSoon(t, pool, s)
+	}
 }
 
 // A resource that is broken, or has been idle for too long, is never leased again.
@@ -573,17 +633,20 @@ func TestUnfitIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{hangUp: time.Second}
 		config := s.config(1)
-		config.Healthy = func(c *conn) bool { return !c.broken }
+		asked := 0
+		config.Healthy = func(c *conn) bool { asked++; return !c.broken }
 		pool := newPool(t, config)
 		defer closePool(t, pool, s)
 
 		lease := acquire(t, pool)
+		require.Zero(t, asked, "the pool was empty, and a connection has just been made, which nobody has used: Acquire must not ask Healthy about it")
 		lease.Release()
 		time.Sleep(time.Hour)
 		lease.Value().broken = true // while it was idle
 		next := acquire(t, pool)
-		require.NotSame(t, lease.Value(), next.Value(), "a connection was idle, and is not healthy any more when Acquire comes upon it: it must not be leased")
-		require.Equal(t, 1, s.destroyed(), "Max is 1, and the connection that was idle is not healthy: it must be destroyed before another one is made")
+		require.NotSame(t, lease.Value(), next.Value(), "a connection was idle, and is not healthy any more: Acquire must not lease it")
+		require.Equal(t, 1, asked, "one connection was idle, is not healthy, and another one has just been made: Acquire must ask Healthy about the first, and not about the one just made")
+		require.Equal(t, 1, s.destroyed(), "Max is 1, and the connection that was idle is not healthy: Acquire must destroy it before it has another one made")
 
 		waiting := try(t.Context(), pool)
 		synctest.Wait()
@@ -592,9 +655,9 @@ func TestUnfitIsReplaced(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		o := arrived(t, waiting, "one was waiting, and the connection that was released is not healthy: a new one must be made")
 		require.NoError(t, o.err, "there was room for a new connection: Acquire must return a lease")
-		require.NotSame(t, next.Value(), o.lease.Value(), "one was waiting, and the connection that was released is not healthy: it must not be leased")
-		require.Equal(t, 2, s.destroyed(), "two connections were not healthy: they must be destroyed")
-		require.Equal(t, 1, s.peak(), "Max is 1, and a connection takes 1 s to destroy: until then another one must not be made")
+		require.NotSame(t, next.Value(), o.lease.Value(), "one was waiting, and the connection that was released is not healthy, and was leased: Acquire must ask Healthy also about what it has waited for")
+		require.Equal(t, 2, s.destroyed(), "two connections were not healthy: Acquire must destroy them")
+		require.Equal(t, 1, s.peak(), "Max is 1, and a connection that is not healthy takes 1 s to destroy: Acquire must not have another one made before")
 		o.lease.Release()
 	})
 
@@ -629,7 +692,7 @@ func TestUnfitIsReplaced(t *testing.T) {
 		busy = false
 		for range 5 {
 			lease, err := pool.Acquire(within(t, time.Minute))
-			require.NoError(t, err, "no connection stays healthy: Acquire must return a new one each time, about which Healthy must not be asked")
+			require.NoError(t, err, "no connection is healthy once it was released: Acquire must return one that was just made, and not ask Healthy about that")
 			lease.Release()
 		}
 		require.Equal(t, 8, s.made(), "no connection stays healthy, and 5 times one was leased: each time a new one must be made, and only one")
@@ -639,6 +702,7 @@ func TestUnfitIsReplaced(t *testing.T) {
 		s := &server{}
 		config := s.config(1)
 		config.MaxIdle = time.Minute
+		config.Healthy = func(c *conn) bool { return !c.broken }
 		pool := newPool(t, config)
 		defer closePool(t, pool, s)
 
@@ -647,7 +711,7 @@ func TestUnfitIsReplaced(t *testing.T) {
 			lease.Release()
 			time.Sleep(time.Minute - time.Millisecond)
 			again := acquire(t, pool)
-			require.Same(t, lease.Value(), again.Value(), "MaxIdle is 1m, and the connection was used every 59.999 s: the time counts from the last Release, so it must be leased again")
+			require.Same(t, lease.Value(), again.Value(), "MaxIdle is 1m, and the connection was used every 59.999 s: the time counts from when it was last given back: Acquire must lease it again")
 			lease = again
 		}
 		waiting := try(t.Context(), pool)
@@ -655,15 +719,20 @@ func TestUnfitIsReplaced(t *testing.T) {
 		lease.Release()
 		o := arrived(t, waiting, "a connection was released, and one was waiting: it must have it")
 		require.NoError(t, o.err, "a connection was released: Acquire must return a lease")
-		require.Same(t, lease.Value(), o.lease.Value(), "MaxIdle is 1m, and the connection was in use for an hour, which is not idle: it must go to the one who was waiting")
+		require.Same(t, lease.Value(), o.lease.Value(), "MaxIdle is 1m, and the connection was in use for an hour, which is not idle: Release must give it to the one who waits")
 
 		o.lease.Release()
 		time.Sleep(time.Minute + time.Millisecond)
 		next := acquire(t, pool)
-		require.NotSame(t, o.lease.Value(), next.Value(), "MaxIdle is 1m, and the connection was idle for 60.001 s: it must not be leased again")
-		require.Equal(t, 1, s.destroyed(), "Max is 1, MaxIdle is 1m, and the connection was idle for longer: it must be destroyed before another one is made")
-		require.Equal(t, 1, s.peak(), "Max is 1: a connection that was idle for too long must be destroyed before another one is made")
+		require.NotSame(t, o.lease.Value(), next.Value(), "MaxIdle is 1m, and the connection was idle for 60.001 s: Acquire must not lease it")
+		require.Equal(t, 1, s.destroyed(), "Max is 1, MaxIdle is 1m, and the connection was idle for longer: Acquire must destroy it before it has another one made")
+		require.Equal(t, 1, s.peak(), "Max is 1, and a connection was idle for too long: Acquire must destroy it before it has another one made")
+		next.Value().broken = true
 		next.Release()
+		time.Sleep(time.Second)
+		last := acquire(t, pool)
+		require.NotSame(t, next.Value(), last.Value(), "MaxIdle is 1m, and the connection was idle for 1 s, but is not healthy: Acquire must not lease it")
+		last.Release()
 	})
 
 	// One is too old, the other is not, whichever is looked at first.
@@ -680,10 +749,10 @@ func TestUnfitIsReplaced(t *testing.T) {
 			leases[1-older].Release()
 			time.Sleep(30 * time.Second)
 			a := acquire(t, pool)
-			require.Same(t, leases[1-older].Value(), a.Value(), "MaxIdle is 1m, and two connections were idle for 70 s and for 30 s: the second one must be leased")
+			require.Same(t, leases[1-older].Value(), a.Value(), "MaxIdle is 1m, and two connections were idle for 70 s and for 30 s: Acquire must lease the second one")
 			b := acquire(t, pool)
-			require.NotSame(t, leases[older].Value(), b.Value(), "MaxIdle is 1m, and a connection was idle for 70 s: it must not be leased again")
-			require.LessOrEqual(t, s.peak(), 2, "Max is 2: a connection that was idle for too long must be destroyed before another one is made")
+			require.NotSame(t, leases[older].Value(), b.Value(), "MaxIdle is 1m, and a connection was idle for 70 s: Acquire must not lease it")
+			require.LessOrEqual(t, s.peak(), 2, "Max is 2, and a connection was idle for too long: Acquire must destroy it before it has another one made")
 			a.Release()
 			b.Release()
 		})
@@ -700,7 +769,7 @@ func TestUnfitIsReplaced(t *testing.T) {
 			lease.Release()
 			time.Sleep(1000 * time.Hour)
 			again := acquire(t, pool)
-			require.Same(t, lease.Value(), again.Value(), "MaxIdle is %v, which is no limit: a connection must be leased again after 1000 hours", none)
+			require.Same(t, lease.Value(), again.Value(), "MaxIdle is %v, which is no limit, and a connection was idle for 1000 hours: Acquire must lease it", none)
 			again.Release()
 		})
 	}
@@ -729,6 +798,55 @@ func TestUnfitIsReplaced(t *testing.T) {
 	lease := soon(t, slow, "two connections were released: Acquire must return one of them").lease
 	require.NotNil(t, lease, "two connections were released: Acquire must return a lease")
 	finishSoon(t, pool, s, lease)
+
+	// While one is asked about, another one comes back, and lies where that one lay.
+	for unfit := range 2 {
+		s := &server{}
+		config := s.config(3)
+		var asked atomic.Int64
+		entered, hold := make(chan struct{}, 1), make(chan struct{})
+		let := sync.OnceFunc(func() { close(hold) })
+		defer let()
+		config.Healthy = func(*conn) bool {
+			n := int(asked.Add(1)) - 1
+			if n == unfit {
+				entered <- struct{}{}
+				<-hold
+			}
+			return n >= unfit
+		}
+		pool := newPool(t, config)
+		a, b, c := acquireSoon(t, pool), acquireSoon(t, pool), acquireSoon(t, pool)
+		soon(t, run(a.Release), "a connection was released: Release must return")
+		soon(t, run(b.Release), "a connection was released: Release must return")
+		slow := try(context.Background(), pool)
+		soon(t, entered, "two connections were idle, and Acquire was called: it must ask Healthy about one, and about the other if the first is not healthy")
+		soon(t, run(c.Release), "Config.Healthy was still busy with one connection: Release of another one must not wait for that")
+		let()
+		o := soon(t, slow, "Config.Healthy has returned, and said yes: Acquire must return")
+		require.NoError(t, o.err, "Config.Healthy has returned, and said yes: Acquire must return a lease")
+		next := acquireSoon(t, pool)
+		require.NotSame(t, o.lease.Value(), next.Value(), "while Healthy was asked about an idle connection, another one was released, and two leases have the same one now: Acquire must lease the one that it took and asked about")
+		finishSoon(t, pool, s, o.lease, next)
+	}
+
+	// What is not fit takes long to destroy.
+	s = &server{}
+	config = s.config(3)
+	config.Healthy = func(c *conn) bool { return c.id != 1 }
+	destroying, leave := slowToDestroy(t, &config, s)
+	pool = newPool(t, config)
+	a, b = acquireSoon(t, pool), acquireSoon(t, pool)
+	soon(t, run(a.Release), "a connection was released: Release must return")
+	slow = try(context.Background(), pool)
+	soon(t, destroying, "a connection was idle that is not healthy, and Acquire was called: it must destroy it")
+	soon(t, run(func() { pool.Stats() }), "Acquire had a connection destroyed that is not healthy, and Config.Destroy was still busy with it, and Stats did not return: Acquire must not hold a lock meanwhile")
+	soon(t, run(b.Release), "Acquire had a connection destroyed that is not healthy, and Config.Destroy was still busy with it, and Release of another one did not return: Acquire must not hold a lock meanwhile")
+	again := acquireSoon(t, pool)
+	leave()
+	o := soon(t, slow, "Config.Destroy has returned: so must the Acquire that called it")
+	require.NoError(t, o.err, "Config.Destroy has returned, and there is room: Acquire must return a lease")
+	finishSoon(t, pool, s, again, o.lease)
 }
 
 // Step 6: a lease that cannot be forgotten
@@ -768,10 +886,10 @@ func TestWithGivesBack(t *testing.T) {
 				panic("no such lamp")
 			})
 		}, "f panicked: the panic must go on to the caller of With, with its value")
-		o := arrived(t, waiting, "f panicked, and somebody was waiting: there is room for another connection, so the one who waits must have it")
-		require.NoError(t, o.err, "f panicked: there is room for another connection")
-		require.NotSame(t, had, o.lease.Value(), "f panicked, and nobody knows in what state it has left the connection: it must be discarded")
-		require.Equal(t, 1, s.destroyed(), "f panicked: the connection must be destroyed")
+		o := arrived(t, waiting, "f panicked, and somebody was waiting: there is room for another connection: With must let the one who waits have it")
+		require.NoError(t, o.err, "f panicked: With must leave room for another connection")
+		require.NotSame(t, had, o.lease.Value(), "f panicked, and nobody knows in what state it has left the connection, which was leased again: With must discard it")
+		require.Equal(t, 1, s.destroyed(), "f panicked: With must discard the connection, so that it is destroyed")
 		o.lease.Release()
 
 		exited := run(func() {
@@ -781,8 +899,8 @@ func TestWithGivesBack(t *testing.T) {
 			})
 		})
 		arrived(t, exited, "f called runtime.Goexit: it must end the goroutine that called With")
-		require.Equal(t, 2, s.destroyed(), "f called runtime.Goexit, and nobody knows in what state it has left the connection: it must be destroyed")
-		require.NoError(t, pool.With(within(t, time.Minute), func(*conn) error { return nil }), "f called runtime.Goexit: there must be room for another connection")
+		require.Equal(t, 2, s.destroyed(), "f called runtime.Goexit, and nobody knows in what state it has left the connection: With must discard it")
+		require.NoError(t, pool.With(within(t, time.Minute), func(*conn) error { return nil }), "f called runtime.Goexit: With must leave room for another connection")
 	})
 }
 
@@ -790,6 +908,42 @@ func TestWithGivesBack(t *testing.T) {
 
 // Close turns away who waits, destroys what is idle, and waits for what is leased.
 func TestCloseWaitsForLeases(t *testing.T) {
+	// In real time, since this is about locks.
+	defer verifyNoLeak(t, goleak.IgnoreCurrent())
+	for _, idle := range []bool{true, false} {
+		s := &server{}
+		config := s.config(2)
+		entered, leave := slowToDestroy(t, &config, s)
+		pool := newPool(t, config)
+		a, b := acquireSoon(t, pool), acquireSoon(t, pool)
+		var busy, who string
+		var slow <-chan error
+		if idle {
+			who, busy = "Close", "Close was called, and Config.Destroy was still busy with a connection that was idle"
+			soon(t, run(a.Release), "a connection was released: Release must return")
+			slow = closing(context.Background(), pool)
+			soon(t, entered, "a connection was idle when Close was called: Close must destroy it")
+		} else {
+			who, busy = "Release", "a connection was released to a closed pool, and Config.Destroy was still busy with it"
+			err := soon(t, closing(ended(), pool), "two connections were leased, and ctx had ended before Close was called: Close must not wait")
+			require.ErrorIs(t, err, context.Canceled, "two connections were leased, and ctx had ended before Close was called: Close must return ctx's error")
+			go a.Release()
+			soon(t, entered, "Close had been called, and then a connection was released: Release must destroy it")
+			slow = closing(context.Background(), pool)
+		}
+		soon(t, run(func() { pool.Stats() }), busy+", and Stats did not return: "+who+" must not hold a lock meanwhile")
+		o := soon(t, try(context.Background(), pool), busy+", and Acquire did not return: "+who+" must not hold a lock meanwhile")
+		require.ErrorIs(t, o.err, resourcepool.ErrClosed, busy+": Acquire must return ErrClosed")
+		err := soon(t, closing(ended(), pool), busy+": another Close, whose ctx has ended, must not wait")
+		require.ErrorIs(t, err, context.Canceled, busy+": another Close, whose ctx has ended, must return ctx's error")
+		soon(t, run(b.Release), busy+", and Release of another one did not return: "+who+" must not hold a lock meanwhile")
+		leave()
+		err = soon(t, slow, "every lease has ended, the last one after Close was called, and Close did not return: Release must destroy what comes back to a closed pool, and Close must return then")
+		require.NoError(t, err, "every lease had ended, and every connection was destroyed: Close must return nil")
+		require.Zero(t, s.read().twice, "a connection was leased when Close was called, and was destroyed twice in the end: Close must not destroy what somebody has")
+		s.verify(t)
+	}
+
 	synctest.Test(t, func(t *testing.T) {
 		const hangUp = 65 * time.Second / 256 // a moment that nobody hits who only looks now and then
 		s := &server{hangUp: hangUp}
@@ -812,11 +966,11 @@ func TestCloseWaitsForLeases(t *testing.T) {
 		_, err := pool.Acquire(within(t, time.Minute))
 		require.ErrorIs(t, err, resourcepool.ErrClosed, "Close had been called: Acquire must return ErrClosed")
 		time.Sleep(time.Second)
-		require.Zero(t, s.destroyed(), "Close was called while connections were leased: they must not be destroyed while somebody uses them")
+		require.Zero(t, s.destroyed(), "connections were leased when Close was called, and somebody uses them: Close must not destroy them")
 		a.Release()
 		a.Release()
 		time.Sleep(time.Second / 2)
-		require.Equal(t, 1, s.destroyed(), "Close had been called, and then one connection was released: it must be destroyed")
+		require.Equal(t, 1, s.destroyed(), "Close had been called, and then one connection was released: Release must destroy it")
 		for _, c := range closed {
 			requireWaiting(t, c, "Close was called by three, and one connection was still leased: each must wait for it")
 		}
@@ -825,7 +979,10 @@ func TestCloseWaitsForLeases(t *testing.T) {
 
 		time.Sleep(2*time.Second - time.Since(start))
 		run(b.Discard)
-		time.Sleep(hangUp)
+		time.Sleep(hangUp / 2)
+		early := len(closed[0])+len(closed[1])+len(closed[2]) > 0
+		time.Sleep(hangUp - hangUp/2)
+		require.False(t, early, "the last connection was discarded, and Close returned while Config.Destroy was still busy with it: Discard must count it back when it is gone")
 		for _, c := range closed {
 			err := arrived(t, c, "Close was called by three, and by now the last connection is destroyed: each must return at that moment, and not before and not after")
 			require.NoError(t, err, "all connections were destroyed in time: Close must return nil")
@@ -852,7 +1009,7 @@ func TestCloseWaitsForLeases(t *testing.T) {
 		err := arrived(t, closing(ended(), pool), "a connection was leased, and ctx had ended before Close was called: Close must not wait")
 		require.ErrorIs(t, err, context.Canceled, "a connection was leased, and ctx had ended before Close was called: Close must return ctx's error")
 		synctest.Wait()
-		require.Equal(t, 2, s.destroyed(), "two of three connections were idle when Close was called: they must be destroyed, whatever ctx says")
+		require.Equal(t, 2, s.destroyed(), "two of three connections were idle when Close was called: Close must destroy them, whatever ctx says")
 		_, err = pool.Acquire(within(t, time.Minute))
 		require.ErrorIs(t, err, resourcepool.ErrClosed, "Close was called, with a ctx that had ended: the pool must be closed all the same")
 
@@ -864,14 +1021,70 @@ func TestCloseWaitsForLeases(t *testing.T) {
 		synctest.Wait()
 		requireWaiting(t, last, "a connection was still leased, and Close was called again: it must wait, as the first one did")
 		c.Release()
-		err = arrived(t, last, "the last connection was released: the Close that waits must return")
+		err = arrived(t, last, "the last connection was released and destroyed: the Close that waits must return")
 		require.NoError(t, err, "the last connection was released and destroyed: Close must return nil")
-		require.Equal(t, 3, s.destroyed(), "Close had run out of time, and then the last connection was released: it must be destroyed all the same")
+		require.Equal(t, 3, s.destroyed(), "Close had run out of time, and then the last connection was released: Release must destroy it all the same")
 	})
 }
 
 // Whoever meets Close in the middle of something, nothing is forgotten.
 func TestCloseMeetsEverything(t *testing.T) {
+	// Something unfit has come to Acquire, which asks about it, or destroys it.
+	for _, when := range []time.Duration{time.Second / 2, 3 * time.Second / 2} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{hangUp: time.Second}
+			config := s.config(1)
+			config.Healthy = func(*conn) bool { time.Sleep(time.Second); return false }
+			pool := newPool(t, config)
+			defer closePool(t, pool, s)
+			acquire(t, pool).Release()
+
+			call := try(t.Context(), pool)
+			time.Sleep(when)
+			closed := closing(within(t, time.Hour), pool)
+			time.Sleep(7*time.Second/4 - when)
+			early := len(closed) > 0
+			time.Sleep(time.Hour / 2)
+			require.False(t, early, "an idle connection was not healthy, and Close returned while Acquire was still having it destroyed: Acquire must count it back when it is gone")
+			o := arrived(t, call, "an idle connection was not healthy, and was destroyed while Close was called: Acquire must return")
+			if o.err == nil {
+				requireWaiting(t, closed, "Acquire had an unfit connection destroyed, then Close was called, and has returned, though Acquire made another one, which is leased: Acquire must keep its place in between, and Close wait")
+				o.lease.Discard()
+				time.Sleep(time.Minute)
+			} else {
+				require.ErrorIs(t, o.err, resourcepool.ErrClosed, "Close was called while Acquire had one connection destroyed: Acquire must return the lease of another one, or ErrClosed")
+			}
+			require.NoError(t, arrived(t, closed, "no connection is left: Close must return"), "nothing is left: Close must return nil")
+		})
+	}
+
+	// Destroy is running.
+	for _, by := range []string{"Discard", "Release", "Close"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{hangUp: time.Second}
+			pool := newPool(t, s.config(1))
+			defer closePool(t, pool, s)
+			lease := acquire(t, pool)
+			switch by {
+			case "Discard":
+				run(lease.Discard)
+			case "Release":
+				pool.Close(ended())
+				run(lease.Release)
+			case "Close":
+				lease.Release()
+				closing(within(t, time.Hour), pool)
+			}
+			time.Sleep(time.Second / 2)
+			closed := closing(within(t, time.Hour), pool)
+			time.Sleep(time.Second / 4)
+			early := len(closed) > 0
+			time.Sleep(time.Minute)
+			require.False(t, early, "%[1]s had a connection destroyed, and Close, called meanwhile, returned before Config.Destroy: %[1]s must count it back when it is gone", by)
+			require.NoError(t, arrived(t, closed, "every connection was destroyed: Close must return"), "every connection was destroyed: Close must return nil")
+		})
+	}
+
 	// New is running.
 	for _, fails := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -1052,6 +1265,22 @@ func (s *server) disconnect(c *conn) {
 	s.books.destroyed++
 }
 
+// slowToDestroy makes Destroy busy with the first connection, from when it tells
+// entered until leave is called.
+func slowToDestroy(t *testing.T, config *resourcepool.Config[*conn], s *server) (entered <-chan struct{}, leave func()) {
+	in, hold := make(chan struct{}, 1), make(chan struct{})
+	leave = sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(leave)
+	config.Destroy = func(c *conn) {
+		if c.id == 1 {
+			in <- struct{}{}
+			<-hold
+		}
+		s.disconnect(c)
+	}
+	return in, leave
+}
+
 func (s *server) read() books {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -1143,6 +1372,83 @@ func run(f func()) <-chan struct{} {
 		f()
 	}()
 	return done
+}
+
+// atOnce calls two functions at the same moment, from two goroutines, and then a
+// third, which says whether to go on. It does so again and again with what next
+// returns, until they have met often enough, or their time is over. What is left to
+// chance goes wrong in one of them. They wait for each other without sleep: to wake
+// up takes longer than that in which they are to meet.
+func atOnce(t *testing.T, otherwise string, next func() (one, other func(), after func() bool)) {
+	t.Helper()
+	var (
+		other       func()
+		start, late time.Time    // when both are to begin, and when the other one has
+		begun, over atomic.Int64 // rounds
+		stop        atomic.Bool
+	)
+	come := func(n *atomic.Int64, round int64) bool {
+		for spins := 1; n.Load() < round; spins++ {
+			if spins%100 == 0 {
+				if stop.Load() {
+					return false
+				}
+				runtime.Gosched()
+			}
+		}
+		return true
+	}
+	at := func(start time.Time) time.Time {
+		for {
+			if now := time.Now(); !now.Before(start) {
+				return now
+			}
+		}
+	}
+	second := run(func() {
+		for round := int64(1); come(&begun, round); round++ {
+			late = at(start)
+			for range round % 4 * 5 { // sometimes a little later than the other
+				begun.Load()
+			}
+			other()
+			over.Store(round)
+		}
+	})
+	first := run(func() {
+		defer stop.Store(true)
+		met, end := 0, time.Now().Add(75*time.Millisecond)
+		for round := int64(1); round <= 2000 && met < 200 && time.Now().Before(end); round++ {
+			var one func()
+			var after func() bool
+			one, other, after = next()
+			start = time.Now().Add(2 * time.Microsecond)
+			begun.Store(round)
+			mine := at(start)
+			for range round / 4 % 4 * 5 {
+				begun.Load()
+			}
+			one()
+			if !come(&over, round) || !after() {
+				return
+			}
+			if mine.Sub(late).Abs() < time.Microsecond {
+				met++
+			}
+		}
+	})
+	defer stop.Store(true)
+	soon(t, first, otherwise)
+	soon(t, second, otherwise)
+}
+
+// take leases a connection, for those who are not the koan's own goroutine.
+func take(t *testing.T, pool *resourcepool.Pool[*conn]) *resourcepool.Lease[*conn] {
+	lease, err := pool.Acquire(context.Background())
+	if !assert.NoError(t, err, "a connection was to be had: Acquire must return a lease") {
+		runtime.Goexit()
+	}
+	return lease
 }
 
 // closing calls Close in a goroutine.

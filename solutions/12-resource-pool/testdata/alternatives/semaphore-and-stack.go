@@ -50,9 +50,10 @@ type Pool[T any] struct {
 	closed bool
 	stack  []resource[T]
 
-	last   sync.Mutex // guards filled, and is held while looking, never while waiting
-	filled int        // how many permits a Close has taken for good
-	gone   chan struct{}
+	last    sync.Mutex // guards emptied and filled, and is held while looking, never while waiting
+	emptied bool       // whether what was on the stack when the pool was closed is destroyed
+	filled  int        // how many permits a Close has taken for good
+	gone    chan struct{}
 }
 
 type resource[T any] struct {
@@ -138,17 +139,13 @@ func (p *Pool[T]) exit() {
 	p.fill()
 }
 
-// fill takes the permits that are free, once the pool is closed. With all of them
-// taken, nobody is in, and nobody can come in.
+// fill takes the permits that are free, once the pool is closed and what was on the
+// stack is destroyed, which has no permit. With all of them taken, nobody is in, and
+// nobody can come in.
 func (p *Pool[T]) fill() {
-	select {
-	case <-p.closing:
-	default:
-		return
-	}
 	p.last.Lock()
 	defer p.last.Unlock()
-	for p.filled < cap(p.permits) {
+	for p.emptied && p.filled < cap(p.permits) {
 		select {
 		case p.permits <- struct{}{}:
 			p.filled++
@@ -236,17 +233,23 @@ func (p *Pool[T]) With(ctx context.Context, f func(T) error) error {
 // Close ends the pool.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.mu.Lock()
-	if !p.closed {
+	first := !p.closed
+	if first {
 		p.closed = true
 		close(p.closing)
 	}
 	stack := p.stack
 	p.stack = nil
 	p.mu.Unlock()
-	for _, r := range stack {
-		p.destroy(r.value)
+	if first {
+		for _, r := range stack {
+			p.destroy(r.value)
+		}
+		p.last.Lock()
+		p.emptied = true
+		p.last.Unlock()
+		p.fill()
 	}
-	p.fill()
 	select {
 	case <-p.gone:
 		return nil
