@@ -40,11 +40,10 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// Loop runs functions one after another, on a single goroutine, for as long as
+// Loop runs functions one after another, never two at the same time, for as long as
 // Run runs. These functions are its handlers: what is given to Post, After, Every
-// and Attach, and the second function of Await. No two handlers run at the same
-// time, and each sees all that those before it have done. So what only handlers
-// touch needs no lock.
+// and Attach, and the second function of Await. Each sees all that those before it
+// have done. So what only handlers touch needs no lock.
 //
 // A handler should be quick, since all others wait for it meanwhile. It may call
 // everything here. It must not call runtime.Goexit.
@@ -63,14 +62,14 @@ type Loop struct {
 // New makes a loop. A handler that panics does not end it: the loop calls onPanic
 // with what happened, as it would call a handler, before it calls any other one,
 // and goes on. A source stays attached and an Every stays in force when their
-// handlers panic. onPanic itself must not panic.
+// handlers panic. onPanic itself must not panic. New panics if onPanic is nil.
 func New(onPanic func(*PanicError)) *Loop {
 	panic("TODO(1): make a loop with an empty inbox; remember onPanic, which step 5 needs")
 }
 
 // Post has f run by the loop, once. It never waits, no matter how much there is to
 // do already, and it never calls f itself. It may be called before Run is: then f
-// waits for it.
+// waits for it. Post panics at once if f is nil.
 //
 // If one Post has returned before another is called, their functions run in that
 // order.
@@ -120,7 +119,7 @@ func (l *Loop) Stop() {
 // After has f run once by the loop, when d has passed since the call; that may
 // begin before Run. f runs at that moment, or, if the loop is busy or not running
 // then, as soon as it gets its turn. With d zero or less the moment is now. After
-// itself neither waits nor calls f.
+// itself neither waits nor calls f. It panics at once if f is nil.
 //
 // cancel sees to it that f does not run, and reports whether it did: true means
 // that f would have run and now never will, even if its moment has come and it was
@@ -142,7 +141,7 @@ func (l *Loop) After(d time.Duration, f func()) (cancel func() bool) {
 //
 // Once cancel has been called, no run of f begins, not even one that was waiting
 // for its turn. It may be called from anywhere, also from f, and more than once.
-// It never waits. Every panics if d is zero or less.
+// It never waits. Every panics at once if d is zero or less, or f is nil.
 func (l *Loop) Every(d time.Duration, f func()) (cancel func()) {
 	panic("TODO(3): an After whose function asks for the next one")
 }
@@ -156,7 +155,7 @@ func (l *Loop) Every(d time.Duration, f func()) (cancel func()) {
 //
 // When source is closed, the loop handles what is left in it, and then forgets it.
 // That is no event. Run goes on, even if it was the last source. A nil source
-// never has any events.
+// never has any events. Attach panics at once if handle is nil.
 func Attach[E any](l *Loop, source <-chan E, handle func(E)) {
 	panic("TODO(2): take events from source for as long as the loop runs, and have the loop call handle with each")
 }
@@ -164,7 +163,8 @@ func Attach[E any](l *Loop, source <-chan E, handle func(E)) {
 // Await takes slow work off the loop. It has work run on a goroutine of its own,
 // and when work has returned, it has the loop call then with what work returned.
 // If work panics, then gets a zero T and a *PanicError; work must not call
-// runtime.Goexit. Await itself does not wait.
+// runtime.Goexit. Await itself does not wait. It panics at once if work or then is
+// nil.
 //
 // work begins when the loop is running and has a moment for it, or before. Its ctx
 // ends when Run's does. When it is Run's ctx that has ended, Run still waits for
