@@ -592,7 +592,7 @@ func TestKeysAreIndependent(t *testing.T) {
 		}{{0, 1, time.Hour}, {-time.Second, 1, time.Hour}, {time.Second, 0, time.Hour}, {time.Second, -1, time.Hour},
 			{time.Second, 1, 0}, {time.Second, 1, -time.Hour}, {time.Second, 10, 9 * time.Second}} {
 			keyed, err := ratelimit.NewKeyed[string](limit.every, limit.burst, limit.idle)
-			require.Error(t, err, "NewKeyed was given every=%v, burst=%d and idle=%v: it must return an error, as New would, or since a key that is forgotten so soon would gain by it", limit.every, limit.burst, limit.idle)
+			require.Error(t, err, "NewKeyed was given every=%v, burst=%d and idle=%v: NewKeyed must return an error, as New would, or since a key that is forgotten so soon would gain by it", limit.every, limit.burst, limit.idle)
 			require.Nil(t, keyed, "NewKeyed returned an error: there must be no Keyed beside it")
 		}
 
@@ -691,14 +691,14 @@ func TestIdleKeysAreForgotten(t *testing.T) {
 		askForAll()
 
 		time.Sleep(3875 * time.Millisecond)
-		require.Equal(t, 100, keyed.Len(), "NewKeyed was given idle=4s, and 100 keys were asked for 3.875 s ago, and refused: all of them must be remembered")
+		require.Equal(t, 100, keyed.Len(), "NewKeyed was given idle=4s, and 100 keys were asked for 3.875 s ago, and refused: Len must count all of them")
 		keyed.Allow(7)
 		time.Sleep(2 * time.Second)
 		keyed.Allow(7)
 		time.Sleep(2125 * time.Millisecond)
-		require.Equal(t, 1, keyed.Len(), "NewKeyed was given idle=4s; 100 keys were asked for 8 s ago, and one of them twice since then: only that one must be remembered")
+		require.Equal(t, 1, keyed.Len(), "NewKeyed was given idle=4s; 100 keys were asked for 8 s ago, and one of them twice since then: Len must count that one alone")
 		time.Sleep(2 * idle)
-		require.Zero(t, keyed.Len(), "NewKeyed was given idle=4s, and no key was asked for in the last 8 s: none may be remembered")
+		require.Zero(t, keyed.Len(), "NewKeyed was given idle=4s, and no key was asked for in the last 8 s: Len must be 0")
 		require.True(t, keyed.Allow(7), "NewKeyed was given burst=2, and a key that was forgotten came back with a full bucket: Allow must be granted")
 		require.True(t, keyed.Allow(7), "NewKeyed was given burst=2, and a key that was forgotten came back with a full bucket: the second Allow must be granted, too")
 		require.False(t, keyed.Allow(7), "NewKeyed was given burst=2, and two have just been granted to the key: the third Allow must be refused")
