@@ -519,7 +519,7 @@ func TestLastOneOutStopsTheRun(t *testing.T) {
 		require.Equal(t, 0, given.Value(user{}), "A run was begun: fn's context must have the values of the ctx of the caller that began the run")
 		all.Wait()
 		synctest.Wait()
-		require.Equal(t, "after 3 s", when(&told), "Three callers waited for a run, and left after 1 s, 3 s and 2 s: fn's context must end when the last of them leaves")
+		require.Equal(t, "after 3 s", when(&told), "Three callers waited for a run, and left after 1 s, 3 s and 2 s: DoContext must end fn's context when the last of them leaves")
 
 		_, _, err := rows.DoContext(context.Background(), "lamp", func(ctx context.Context) (string, error) {
 			given = ctx
