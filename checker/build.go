@@ -28,15 +28,7 @@ func (l *lane) build(ctx context.Context) laneResult {
 	if l.race {
 		args = append(args, "-race")
 	}
-	done := make(chan struct{})
-	counted := make(chan struct{})
-	go func() {
-		defer close(counted)
-		l.countPackages(ctx, done)
-	}()
-	out, err := s.goCommand(ctx, l.race, append(args, s.target())...)
-	close(done)
-	<-counted
+	out, err := s.compile(ctx, l.race, args, s.target())
 	switch {
 	case err == nil:
 		return laneResult{}
@@ -50,6 +42,20 @@ func (l *lane) build(ctx context.Context) laneResult {
 	}
 	d, err := s.diagnoseBuild(out, err)
 	return laneResult{refusal: d, err: err}
+}
+
+// compile runs the go command with args on the target, and tells of its progress.
+func (s *Session) compile(ctx context.Context, race bool, args []string, target string) (out []byte, err error) {
+	done := make(chan struct{})
+	counted := make(chan struct{})
+	go func() {
+		defer close(counted)
+		s.countPackages(ctx, race, target, done)
+	}()
+	out, err = s.goCommand(ctx, race, append(args, target)...)
+	close(done)
+	<-counted
+	return out, err
 }
 
 // Warm compiles what a check of the package needs, in all lanes, and runs none of
@@ -100,7 +106,7 @@ func (s *Session) goCommand(ctx context.Context, cgo bool, args ...string) (out 
 		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
 	}
 	t := newTranscript(newWitnessWord(), 4<<20)
-	end, err := t.run(ctx, cmd, Limits{})
+	end, err := run(ctx, cmd, Limits{}, 0, t)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ var errGoCommand = errors.New("the go command reported an error")
 
 // countPackages tells, while a build takes long, how many packages it still
 // lacks: the go command itself compiles in silence.
-func (l *lane) countPackages(ctx context.Context, done <-chan struct{}) {
+func (s *Session) countPackages(ctx context.Context, race bool, target string, done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tick := time.NewTimer(slowBuild)
@@ -126,24 +132,24 @@ func (l *lane) countPackages(ctx context.Context, done <-chan struct{}) {
 		select {
 		case <-done:
 			if total > perEdit {
-				l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: total, Total: total})
+				s.c.progress(Progress{Dir: s.p.Dir, Stage: Compiling, Race: race, Done: total, Total: total})
 			}
 			return
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		args := []string{"list", "-deps", "-test", "-overlay=" + l.session.overlay, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
-		if l.race {
+		args := []string{"list", "-deps", "-test", "-overlay=" + s.overlay, "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}
+		if race {
 			args = append(args, "-race")
 		}
-		out, err := l.session.goCommand(ctx, l.race, append(args, l.session.target())...)
+		out, err := s.goCommand(ctx, race, append(args, target)...)
 		stale := bytes.Count(out, []byte("\n"))
 		if err == nil && total == 0 {
 			total = stale
 		}
 		if err == nil && total > perEdit {
-			l.session.c.progress(Progress{Dir: l.session.p.Dir, Stage: Compiling, Race: l.race, Done: max(0, total-stale), Total: total})
+			s.c.progress(Progress{Dir: s.p.Dir, Stage: Compiling, Race: race, Done: max(0, total-stale), Total: total})
 		}
 		tick.Reset(time.Second)
 	}

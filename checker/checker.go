@@ -9,6 +9,9 @@
 //	diagnose  turns what came out into a diagnosis in plain words   (source, words)
 //	report    is what the caller gets
 //
+// A program, which is a demo or a benchmark on top of an answer, is built and run with
+// the same care, and not judged.
+//
 // Reading the runtime's goroutine dumps and the race detector's reports is the
 // work of package dump.
 package checker

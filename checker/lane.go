@@ -45,11 +45,15 @@ func (r laneResult) failed() bool {
 }
 
 func (l *lane) binary() string {
-	name := l.name + ".test"
+	return filepath.Join(l.session.scratch, executable(l.name+".test"))
+}
+
+// executable is the name of a file that can be run.
+func executable(name string) string {
 	if runtime.GOOS == "windows" {
-		name += ".exe"
+		return name + ".exe"
 	}
-	return filepath.Join(l.session.scratch, name)
+	return name
 }
 
 // env is the environment of the lane's processes. Settings that would change
@@ -259,7 +263,7 @@ func (l *lane) run(ctx context.Context, args ...string) (*koanRun, error) {
 	// A limit is watched by polling, so a fast printer may pass it by far; what
 	// is kept is bounded all the same.
 	t := newTranscript(word, limits.Output)
-	end, err := t.run(ctx, cmd, limits)
+	end, err := run(ctx, cmd, limits, 0, t)
 	if err != nil {
 		return nil, err
 	}

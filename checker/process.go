@@ -49,10 +49,21 @@ const (
 	pipeGrace = 2 * time.Second
 )
 
+// A listener takes what a process prints, and tells its watcher how it is doing.
+type listener interface {
+	io.Writer // never fails
+	// flush is called when the process has printed all that it will.
+	flush()
+	// now tells since when the limits count, how much has been printed, and whether
+	// there is nothing more to hear.
+	now() (since time.Time, total int64, enough bool)
+}
+
 // run starts cmd in a process group of its own, watches its limits and waits
-// for its end. When ctx ends or a limit is passed, the whole tree is killed.
+// for its end. When ctx ends or a limit is passed, the whole tree is killed; with a
+// grace, the process is interrupted first when ctx ends, and has so long to end by itself.
 // Zero limits are no limits. The error says that the command could not be run, or is ctx's.
-func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (ending, error) {
+func run(ctx context.Context, cmd *exec.Cmd, limits Limits, grace time.Duration, t listener) (ending, error) {
 	// A pipe of our own is read to its end, however busy the machine is. exec's
 	// would be closed some time after the process has ended, with output in it
 	// that nobody has come round to reading yet.
@@ -74,7 +85,7 @@ func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (end
 	}()
 	ended := make(chan struct{})
 	watched := make(chan ending, 1)
-	go func() { watched <- t.watch(ctx, tree, limits, ended) }()
+	go func() { watched <- watch(ctx, tree, limits, grace, t, ended) }()
 	err = cmd.Wait()
 	close(ended)
 	end := <-watched
@@ -99,7 +110,7 @@ func (t *transcript) run(ctx context.Context, cmd *exec.Cmd, limits Limits) (end
 
 // watch ends the tree when ctx does or when a limit is passed, and returns when
 // the process has ended.
-func (t *transcript) watch(ctx context.Context, tree *tree, limits Limits, ended <-chan struct{}) ending {
+func watch(ctx context.Context, tree *tree, limits Limits, grace time.Duration, t listener, ended <-chan struct{}) ending {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	if limits == (Limits{}) {
@@ -112,13 +123,19 @@ func (t *transcript) watch(ctx context.Context, tree *tree, limits Limits, ended
 		case <-ended:
 			return ending{}
 		case <-ctx.Done():
+			if grace > 0 && tree.interrupt() == nil {
+				select {
+				case <-ended:
+				case <-time.After(grace):
+				}
+			}
 			tree.kill()
 			<-ended
 			return ending{}
 		case <-tick.C:
 		}
-		since, total, slow := t.now()
-		if slow {
+		since, total, enough := t.now()
+		if enough {
 			tree.kill()
 			<-ended
 			return ending{cut: true}

@@ -40,4 +40,7 @@ func (t *tree) kill() { _ = syscall.Kill(-t.group, syscall.SIGKILL) }
 // dump asks the first process of the tree to print its goroutines and end.
 func (t *tree) dump() error { return syscall.Kill(t.group, syscall.SIGQUIT) }
 
+// interrupt asks the first process of the tree to end by itself.
+func (t *tree) interrupt() error { return syscall.Kill(t.group, syscall.SIGINT) }
+
 func (t *tree) close() {}

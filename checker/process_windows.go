@@ -52,6 +52,9 @@ func (t *tree) kill() { _ = windows.TerminateJobObject(t.job, 1) }
 // for that.
 func (t *tree) dump() error { return errors.ErrUnsupported }
 
+// interrupt would ask the process to end by itself; Windows has no signal for that.
+func (t *tree) interrupt() error { return errors.ErrUnsupported }
+
 func (t *tree) close() { _ = windows.CloseHandle(t.job) }
 
 // usage asks the job for its accounts.

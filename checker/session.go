@@ -42,13 +42,9 @@ func (c *Checker) Open(p Package) (*Session, error) {
 			Err:     err,
 		}
 	}
-	scratch, err := os.MkdirTemp("", "koans-")
+	scratch, err := makeScratch()
 	if err != nil {
-		return nil, &EnvironmentError{
-			Problem: "no temporary folder can be made",
-			Remedy:  "Make room on the disk, or set TMPDIR to a folder that can be written.",
-			Err:     err,
-		}
+		return nil, err
 	}
 	s := &Session{c: c, p: p, koans: koans, scratch: scratch}
 	s.fast = &lane{session: s, name: "fast"}
