@@ -1,10 +1,12 @@
 package solutions
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -14,13 +16,14 @@ const (
 	minPitfalls     = 6
 )
 
-// demo is the one file beside the reference and the tests.
-const demo = "demo.go"
+// demoFile is the one file beside the reference and the tests.
+const demoFile = "demo.go"
 
 // readFolder reads the solution in one folder, as far as its faults allow.
 func readFolder(fsys fs.FS, lesson string, found *faults) Solution {
 	s := Solution{Lesson: lesson}
 	pkg := readReference(fsys, &s, found)
+	s.Demo = readDemo(fsys, lesson, found)
 	for _, f := range readSources(fsys, lesson, "alternatives", minAlternatives, pkg, found) {
 		title, text := f.explanation(found)
 		s.Alternatives = append(s.Alternatives, Alternative{f.name, title, text, f.text})
@@ -43,7 +46,7 @@ func readReference(fsys fs.FS, s *Solution, found *faults) (pkg string) {
 			if name != "testdata" {
 				found.add(name, "stray folder")
 			}
-		case name == demo, strings.HasSuffix(name, "_test.go"):
+		case name == demoFile, strings.HasSuffix(name, "_test.go"):
 		case !strings.HasSuffix(name, ".go"):
 			found.add(name, "stray file")
 		case s.File != "":
@@ -58,9 +61,34 @@ func readReference(fsys fs.FS, s *Solution, found *faults) (pkg string) {
 		}
 	}
 	if s.File == "" {
-		found.add("", "no reference: a .go file that is neither %s nor a test", demo)
+		found.add("", "no reference: a .go file that is neither %s nor a test", demoFile)
 	}
 	return pkg
+}
+
+// readDemo reads the program on top of the reference. It builds upon nothing but
+// that, and what demos share.
+func readDemo(fsys fs.FS, lesson string, found *faults) Demo {
+	if _, err := fs.Stat(fsys, path.Join(lesson, demoFile)); err != nil {
+		return Demo{}
+	}
+	f := readSource(fsys, path.Join(lesson, demoFile), demoFile, found)
+	if f.syntax == nil {
+		return Demo{}
+	}
+	if f.syntax.Name.Name != "main" || !bytes.HasPrefix(f.text, []byte("//go:build ignore\n")) {
+		found.add(demoFile, "not a program of its own: package main, behind //go:build ignore")
+	}
+	for _, spec := range f.syntax.Imports {
+		imported, _ := strconv.Unquote(spec.Path.Value) // it has been parsed
+		first, rest, _ := strings.Cut(imported, "/")
+		own := first == "concurrency-koans" && (rest == "solutions/demo" || rest == "solutions/"+lesson)
+		if !own && (first == "concurrency-koans" || strings.Contains(first, ".")) {
+			found.add(demoFile, "it imports %s; a demo uses its reference, what demos share, and the standard library", imported)
+		}
+	}
+	title, text := f.explanation(found)
+	return Demo{title, text, f.text}
 }
 
 var kebab = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)

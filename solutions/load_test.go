@@ -27,6 +27,22 @@ func Ask() int { return 42 }
 `, n)
 }
 
+const demonstration = `//go:build ignore
+
+// A question, and its answer.
+//
+// Watch what
+// it answers.
+package main
+
+import (
+	"fmt"
+
+	answer "concurrency-koans/solutions/07-answer"
+	"concurrency-koans/solutions/demo"
+)
+`
+
 const pitfall = `// want: leak TestAsk
 
 // Ask leaves a
@@ -47,7 +63,7 @@ func sound() fstest.MapFS {
 		"solutions.go":                         file("package solutions\n"),
 		"proof/proof.go":                       file("package proof\n"),
 		"07-answer/answer.go":                  file(reference),
-		"07-answer/demo.go":                    file("package answer\n"),
+		"07-answer/demo.go":                    file(demonstration),
 		"07-answer/bench_test.go":              file("package answer_test\n"),
 		"07-answer/testdata/pitfalls/first.go": file(pitfall),
 	}
@@ -71,6 +87,11 @@ func TestLoadReadsAllOfASolution(t *testing.T) {
 	require.Equal(t, "07-answer", s.Lesson)
 	require.Equal(t, "answer.go", s.File)
 	require.Equal(t, reference, string(s.Reference))
+	require.Equal(t, Demo{
+		Title:  "A question, and its answer.",
+		Text:   "Watch what it answers.",
+		Source: []byte(demonstration),
+	}, s.Demo)
 	require.Len(t, s.Alternatives, 3)
 	require.Equal(t, Alternative{
 		Name:   "design-1",
@@ -94,13 +115,18 @@ func TestLoadFindsEachFault(t *testing.T) {
 		ref  = "07-answer/answer.go"
 		alt  = "07-answer/testdata/alternatives/design-1.go"
 		trap = "07-answer/testdata/pitfalls/first.go"
+		show = "07-answer/demo.go"
 	)
 	for name, tc := range map[string]struct {
 		path string
 		text string // "" removes the file
 		want string
 	}{
-		"no reference":         {ref, "", "no reference: a .go file that is neither demo.go nor a test"},
+		"no reference":        {ref, "", "no reference: a .go file that is neither demo.go nor a test"},
+		"no demo":             {show, "", "demo.go: open 07-answer/demo.go: file does not exist"},
+		"demo in the package": {show, "// One. Two.\npackage answer\n", "demo.go: not a program of its own: package main, behind //go:build ignore"},
+		"demo on another": {show, "//go:build ignore\n\n// One. Two.\npackage main\n\nimport \"concurrency-koans/solutions/08-more\"\n",
+			"demo.go: it imports concurrency-koans/solutions/08-more; a demo uses its reference, what demos share, and the standard library"},
 		"second reference":     {"07-answer/beside.go", reference, "beside.go: a second reference, beside answer.go"},
 		"stray file":           {"07-answer/notes.txt", "?", "notes.txt: stray file"},
 		"stray folder":         {"07-answer/old/answer.go", reference, "old: stray folder"},

@@ -1,6 +1,6 @@
-// Package solutions finds the answers to the lessons: for each the reference,
-// alternatives of another design, and pitfalls, the wrong answers that the
-// lesson's koans must reject. As in the lessons, the folders are the list, so
+// Package solutions finds the answers to the lessons: for each the reference, a
+// demo of it, alternatives of another design, and pitfalls, the wrong answers that
+// the lesson's koans must reject. As in the lessons, the folders are the list, so
 // the reader is the linter too.
 package solutions
 
@@ -17,8 +17,16 @@ type Solution struct {
 	Lesson       string // the folder's name, which is the lesson's: "01-pipeline"
 	File         string // base name of the answer: "pipeline.go"
 	Reference    []byte
+	Demo         Demo
 	Alternatives []Alternative // by name
 	Pitfalls     []Pitfall     // by name
+}
+
+// A Demo is a small program on top of the reference, in the file demo.go.
+type Demo struct {
+	Title  string // the first sentence of the package comment: what the program is
+	Text   string // the rest of it: what there is to see. Plain text, one line for each paragraph
+	Source []byte
 }
 
 // An Alternative is a right answer of another design than the reference.
@@ -42,10 +50,11 @@ type Pitfall struct {
 // folders is the pattern of the solutions' names, here and in the directive below.
 const folders = "[0-9][0-9]-*"
 
-//go:embed [0-9][0-9]-*
+//go:embed [0-9][0-9]-* demo
 var embedded embed.FS
 
-// Embedded returns the solutions as they were when the program was built.
+// Embedded returns the solutions as they were when the program was built, with all
+// that their demos and benchmarks are made of.
 func Embedded() fs.FS { return embedded }
 
 // Load reads every solution of fsys, which is the solutions folder, in order.
