@@ -99,7 +99,7 @@ func (a *app) rootCommand() *cobra.Command {
 		id       string
 		commands []*cobra.Command
 	}{
-		{groupPath, []*cobra.Command{a.nextCommand(), a.watchCommand(), a.checkCommand(), a.listCommand(), a.readCommand()}},
+		{groupPath, []*cobra.Command{a.nextCommand(), a.watchCommand(), a.checkCommand(), a.listCommand(), a.readCommand(), a.demoCommand()}},
 		{groupHelp, []*cobra.Command{a.hintCommand(), a.pitfallsCommand(), a.solutionCommand(), a.diffCommand(), a.stressCommand()}},
 		{groupBook, []*cobra.Command{a.resetCommand(), a.initCommand(), a.doctorCommand(), a.devCommand()}},
 	} {

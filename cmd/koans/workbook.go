@@ -100,6 +100,12 @@ func folder(l lessons.Lesson) string { return "lessons/" + l.ID }
 // path is the absolute path of a slash-separated one from the root.
 func (w *workbook) path(name string) string { return filepath.Join(w.root, filepath.FromSlash(name)) }
 
+// has reports whether a slash-separated path from the root is there.
+func (w *workbook) has(name string) bool {
+	_, err := os.Stat(w.path(name))
+	return err == nil
+}
+
 // show is how a path from the root is written for the learner: relative to the
 // current folder, unless that is a detour.
 func (w *workbook) show(name string) string {
