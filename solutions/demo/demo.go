@@ -58,10 +58,17 @@ func (p Program) run(ctx context.Context, o options, out io.Writer) int {
 			return status
 		case <-time.After(quiet / 10):
 		}
-		if since := d.sinceLast(); since > quiet || time.Since(d.began) > endless {
-			d.Count("goroutines left behind", d.goroutines())
-			return d.over(Stuck, fmt.Sprintf("it does not end, and nothing has happened for %s", since.Round(time.Second)))
+		why := ""
+		switch {
+		case d.sinceLast() > quiet:
+			why = "nothing happens any more"
+		case time.Since(d.began) > endless:
+			why = fmt.Sprintf("it goes on after %s", endless)
+		default:
+			continue
 		}
+		d.Count("goroutines left behind", d.goroutines())
+		return d.over(Stuck, why)
 	}
 }
 

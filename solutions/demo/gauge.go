@@ -86,6 +86,11 @@ func (d *Demo) watch() {
 		}
 		if d.fast {
 			synctest.Wait() // else it would be chance who has come first at this moment
+			select {
+			case <-d.returned:
+				return
+			default:
+			}
 		}
 		d.mu.Lock()
 		watches := d.watches

@@ -14,9 +14,14 @@ type log struct {
 	hold bool // keep all of it until the end: at a moment of virtual time, the order of what happens is chance
 	held []Event
 	rank map[string]int // of who has appeared, in their order
+	over bool           // the end has been told; whoever goes on is not heard any more
 }
 
 func (l *log) add(e Event) {
+	if l.over {
+		return
+	}
+	l.over = e.Kind == Over
 	if !l.hold {
 		l.print(e)
 		return
@@ -32,15 +37,24 @@ func (l *log) add(e Event) {
 
 // flush prints what was held, ordered by time and, at the same moment, by who it
 // is about. What lasted no time, a state or a count that was another one at the same
-// moment, is left out.
+// moment, is left out; and what is then as it was before is no news.
 func (l *log) flush() {
 	slices.SortStableFunc(l.held, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(l.place(a), l.place(b)))
 	})
+	known := map[string]Event{} // of each lane and gauge
 	for i, e := range l.held {
-		if !overtaken(e, l.held[i+1:]) {
-			l.print(e)
+		if overtaken(e, l.held[i+1:]) {
+			continue
 		}
+		if e.Kind == Changes || e.Kind == Counts {
+			before := known[e.Who]
+			if before.State == e.State && before.Text == e.Text && before.Value == e.Value {
+				continue
+			}
+			known[e.Who] = e
+		}
+		l.print(e)
 	}
 	l.held = nil
 }

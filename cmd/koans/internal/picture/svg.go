@@ -3,6 +3,7 @@ package picture
 import (
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ const svgHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]
 <pattern id="receive" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#d5eaf2"/><path d="M6 0L0 6M-1 1L1 -1M5 7L7 5" stroke="#3787a5"/></pattern>
 <pattern id="wait" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#eadcf0"/><circle cx="3" cy="3" r="1.2" fill="#8a4fa3"/></pattern>
 </defs>
-<style>text{font:11px sans-serif;fill:#222}.w{fill:#fff;font-weight:bold}.f{fill:#666}.m{font-weight:bold;font-size:13px;fill:#c22}.g{fill:#3787a5}.o{fill:#c22}</style>
+<style>text{font:11px sans-serif;fill:#222}.w{fill:#fff;font-weight:bold}.f{fill:#666}.m{font-weight:bold;font-size:14px;fill:#c22;stroke:#fcfcfa;stroke-width:2.5px;paint-order:stroke}.b{fill:#1f5fa8}.n{fill:#222}.g{fill:#3787a5}.o{fill:#c22}</style>
 <rect width="%[1]d" height="%[2]d" rx="6" fill="#fcfcfa"/>
 `
 
@@ -107,9 +108,25 @@ func (l *lane) svg(b *strings.Builder, x func(time.Duration) float64, y int, las
 		}
 		b.WriteString("\n")
 	}
-	for _, m := range l.marks {
-		fmt.Fprintf(b, `<text class="m" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(m.at), y+14, marks[rankOf(m.mark)].fine)
+	// What hides another mark is drawn last.
+	for rank := range slices.Backward(marks) {
+		for _, m := range l.marks {
+			if rankOf(m.mark) == rank {
+				fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", markClass(m.mark), x(m.at), y+14, marks[rank].fine)
+			}
+		}
 	}
+}
+
+// markClass is the class of a mark's sign.
+func markClass(m demo.Mark) string {
+	switch m {
+	case demo.Restart:
+		return "m b"
+	case demo.Moment:
+		return "m n"
+	}
+	return "m"
 }
 
 // edge keeps two pieces of work, one behind the other, apart.
@@ -157,7 +174,7 @@ func (p *Picture) svgLegend(b *strings.Builder, y int) {
 	}
 	for _, m := range marks {
 		if meaning := p.meaning(m.mark); meaning != "" {
-			fmt.Fprintf(b, `<text class="m" x="%.1f" y="%d">%s</text><text class="f" x="%.1f" y="%d">%s</text>`+"\n", at, y, m.fine, at+14, y, html.EscapeString(meaning))
+			fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%d">%s</text><text class="f" x="%.1f" y="%d">%s</text>`+"\n", markClass(m.mark), at, y, m.fine, at+14, y, html.EscapeString(meaning))
 			at += 14 + svgLetter*float64(len(meaning)) + 16
 		}
 	}
