@@ -105,7 +105,12 @@ func (l *Limiter) AllowN(n int) bool {
 	// same token.
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
+	return l.take(time.Now(), n)
+}
+
+// take takes n tokens if there are n, and reports whether it did. The caller holds
+// the lock.
+func (l *Limiter) take(now time.Time, n int) bool {
 	l.update(now) // those who wait come first; if any are left, nothing is left for us
 	if l.delay(now, n) > 0 {
 		return false
@@ -269,7 +274,7 @@ func (k *Keyed[K]) Allow(key K) bool {
 		k.known[key] = e
 	}
 	e.asked = now
-	return e.limiter.Allow()
+	return e.limiter.take(now, 1) // nobody else has this limiter, so k's lock is its lock too
 }
 
 // sweep forgets the keys that are idle. The caller holds the lock.
