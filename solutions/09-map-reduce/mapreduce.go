@@ -3,9 +3,9 @@
 // each key.
 //
 // There is a table with a row for each mapper and a column for each reducer. A
-// mapper writes its row and nothing else, a reducer reads its column and nothing
-// else, and between the two everybody waits. So each cell has one owner at any
-// time, and there is no lock.
+// mapper touches its row and nothing else, a reducer its column and nothing else,
+// and between the two everybody waits. So each cell has one owner at any time, and
+// there is no lock.
 //
 // Contexts passed in are not nil. Where ctx's error is returned, that is
 // ctx.Err() or context.Cause(ctx). Every key is equal to itself, which NaN is not.
@@ -111,7 +111,7 @@ func (j Job[In, K, V, Out]) Run(ctx context.Context, inputs []In) (map[K]Out, er
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 
-	table := make([][]map[K][]V, min(max(j.Mappers, 1), len(inputs)))
+	table := make([][]map[K][]V, max(min(j.Mappers, len(inputs)), 1))
 	reducers := max(j.Reducers, 1)
 	// One seed for all. With a seed of its own, each mapper would send the same key
 	// somewhere else.
@@ -119,13 +119,17 @@ func (j Job[In, K, V, Out]) Run(ctx context.Context, inputs []In) (map[K]Out, er
 	var next atomic.Int64 // whoever is free takes the next input
 	err := crew(ctx, len(table), fail, func(m int) error {
 		row := make([]map[K][]V, reducers)
+		for r := range row {
+			row[r] = map[K][]V{}
+		}
 		table[m] = row
 		emit := func(key K, value V) {
-			r := maphash.Comparable(seed, key) % uint64(reducers)
-			if row[r] == nil {
-				row[r] = map[K][]V{}
+			cell := row[maphash.Comparable(seed, key)%uint64(reducers)]
+			if j.Combine == nil {
+				cell[key] = append(cell[key], value)
+			} else {
+				cell[key] = j.combined(key, append(cell[key], value))
 			}
-			row[r][key] = j.add(key, row[r][key], value)
 		}
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
@@ -146,8 +150,10 @@ func (j Job[In, K, V, Out]) Run(ctx context.Context, inputs []In) (map[K]Out, er
 	// until now, nobody could know that a key has all of its values.
 	results := make([]map[K]Out, reducers)
 	err = crew(ctx, reducers, fail, func(r int) error {
-		groups := map[K][]V{}
-		for _, row := range table {
+		// The column is this reducer's own by now, with all that is in it. So its first
+		// cell can take in the others.
+		groups := table[0][r]
+		for _, row := range table[1:] {
 			for key, values := range row[r] {
 				groups[key] = append(groups[key], values...)
 			}
@@ -169,19 +175,17 @@ func (j Job[In, K, V, Out]) Run(ctx context.Context, inputs []In) (map[K]Out, er
 		return nil, err
 	}
 	// A key is in one column, so these maps have no key in common.
-	all := map[K]Out{}
-	for _, r := range results {
-		maps.Copy(all, r)
+	for _, r := range results[1:] {
+		maps.Copy(results[0], r)
 	}
-	return all, nil
+	return results[0], nil
 }
 
-// add adds a value to those that a mapper has for a key. With a Combine there is
-// never more than one: combining at once, and not at the end of the mapper, keeps
-// the memory small, and leaves nothing to be combined later and forgotten.
-func (j Job[In, K, V, Out]) add(key K, values []V, value V) []V {
-	values = append(values, value)
-	if j.Combine == nil || len(values) == 1 {
+// combined makes one value of those that a mapper has for a key. Combining at once,
+// and not at the end of the mapper, keeps the memory small, and leaves nothing to be
+// combined later and forgotten.
+func (j Job[In, K, V, Out]) combined(key K, values []V) []V {
+	if len(values) == 1 {
 		return values
 	}
 	return append(values[:0], j.Combine(key, values))
