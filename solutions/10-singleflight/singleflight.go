@@ -53,8 +53,9 @@ type Group[K comparable, V any] struct {
 
 // run is one call of a function, and what comes of it.
 type run[V any] struct {
-	waiting int                // how many callers wait for it; guarded by the group's mu
+	fn      func() (V, error)
 	stop    context.CancelFunc // ends the function's context
+	waiting int                // how many callers wait for it; guarded by the group's mu
 
 	over   chan struct{} // closed when the run has ended, and the rest is written
 	v      V
@@ -83,7 +84,12 @@ type run[V any] struct {
 // V and ErrGoexit. In either case shared is as always, and the key is free: the
 // next call begins a new run.
 func (g *Group[K, V]) Do(key K, fn func() (V, error)) (v V, shared bool, err error) {
-	return g.DoContext(context.Background(), key, func(context.Context) (V, error) { return fn() })
+	r := g.join(key, func() *run[V] {
+		// Who calls Do never leaves, so this run needs no context to be stopped by.
+		return &run[V]{fn: fn, stop: func() {}}
+	})
+	<-r.over
+	return r.v, r.shared, r.err
 }
 
 // Forget lets go of the run that is under way for key: the next call begins a
@@ -125,7 +131,11 @@ func (g *Group[K, V]) DoContext(ctx context.Context, key K, fn func(context.Cont
 	if err := ctx.Err(); err != nil {
 		return v, false, err
 	}
-	r := g.join(ctx, key, fn)
+	r := g.join(key, func() *run[V] {
+		// Who begins a run does not own it, and may well be the first to leave.
+		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		return &run[V]{fn: func() (V, error) { return fn(ctx) }, stop: stop}
+	})
 	select {
 	case <-r.over:
 		return r.v, r.shared, r.err
@@ -135,20 +145,20 @@ func (g *Group[K, V]) DoContext(ctx context.Context, key K, fn func(context.Cont
 	}
 }
 
-// join counts the caller in, and begins a run if there is none for key.
-func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) (V, error)) *run[V] {
+// join counts the caller in. If there is no run for key, it begins the one that
+// create makes.
+func (g *Group[K, V]) join(key K, create func() *run[V]) *run[V] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r, ok := g.runs[key]
 	if !ok {
-		// Who begins a run does not own it, and may well be the first to leave.
-		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-		r = &run[V]{stop: stop, over: make(chan struct{})}
+		r = create()
+		r.over = make(chan struct{})
 		if g.runs == nil {
 			g.runs = make(map[K]*run[V])
 		}
 		g.runs[key] = r
-		go g.do(ctx, key, r, fn)
+		go g.do(key, r)
 	}
 	r.waiting++
 	return r
@@ -156,7 +166,7 @@ func (g *Group[K, V]) join(ctx context.Context, key K, fn func(context.Context) 
 
 // do calls fn and ends the run. That is deferred, since fn may take any of three
 // ways out of here, and those who wait must hear of each.
-func (g *Group[K, V]) do(ctx context.Context, key K, r *run[V], fn func(context.Context) (V, error)) {
+func (g *Group[K, V]) do(key K, r *run[V]) {
 	defer g.end(key, r)
 	defer func() {
 		if value := recover(); value != nil {
@@ -164,7 +174,7 @@ func (g *Group[K, V]) do(ctx context.Context, key K, r *run[V], fn func(context.
 		}
 	}()
 	r.err = ErrGoexit // recover cannot see a Goexit: this stands if nothing replaces it
-	r.v, r.err = fn(ctx)
+	r.v, r.err = r.fn()
 }
 
 // end lets all who wait have the result, and nobody else.
