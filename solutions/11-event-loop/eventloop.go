@@ -64,7 +64,8 @@ type Loop struct {
 	onPanic func(*PanicError)
 	wake    chan struct{}   // holds a token if there may be something new for Run
 	stop    chan struct{}   // closed when stopped is set, for those who wait for an event
-	ctx     context.Context // of Run; only the loop's own goroutine touches it
+	ctx     context.Context // of Run, set before any handler runs
+	batch   []func()        // taken out of the inbox, and not run yet; only the loop's own goroutine touches it
 
 	mu      sync.Mutex
 	started bool
@@ -186,18 +187,28 @@ func (l *Loop) start() bool {
 	return first
 }
 
-// next takes the first function out of the inbox. If there is none, it reports
-// whether there will never be one again.
+// next returns the function whose turn it is. If there is none, it reports whether
+// there will never be one again.
 func (l *Loop) next() (f func(), done bool) {
+	if len(l.batch) == 0 {
+		done = l.refill()
+	}
+	if len(l.batch) == 0 {
+		return nil, done
+	}
+	f = l.batch[0]
+	l.batch[0] = nil // or the array would keep what it refers to
+	l.batch = l.batch[1:]
+	return f, false
+}
+
+// refill takes all that is in the inbox, so that Run and those who post meet at the
+// lock once for many functions. It reports whether nothing can be brought any more.
+func (l *Loop) refill() (done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.inbox) == 0 {
-		return nil, l.stopped && l.helpers == 0
-	}
-	f = l.inbox[0]
-	l.inbox[0] = nil // or the array would keep what it refers to
-	l.inbox = l.inbox[1:]
-	return f, false
+	l.batch, l.inbox = l.inbox, nil
+	return l.stopped && l.helpers == 0
 }
 
 // call calls f. The recover is here and not in Run, where it would come too late
