@@ -277,9 +277,6 @@ func (p *Pool[T]) discard(r *resource[T]) {
 func (p *Pool[T]) pass(r *resource[T]) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r != nil {
-		r.since = time.Now()
-	}
 	switch {
 	case len(p.waiting) > 0:
 		// From hand to hand. If it were put down for the first in the queue to pick
@@ -317,6 +314,7 @@ func (l *Lease[T]) Release() {
 	// It is the lease that ends once, and not the resource, which begins a new
 	// lease each time. Asking and setting are one step, for two may call at once.
 	if !l.over.Swap(true) {
+		l.resource.since = time.Now()
 		l.pool.leave(l.resource)
 	}
 }
