@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,8 @@ import (
 // line is a line of a file: 64 files of 500 lines are the inputs of all benchmarks.
 type line struct{ key, value int }
 
+const lines = 64 * 500
+
 type emit = mapreduce.Emit[int, int]
 
 // workers is how many mappers and reducers there are. It does not depend on the
@@ -23,88 +26,74 @@ type emit = mapreduce.Emit[int, int]
 // worth.
 const workers = 2
 
-// What does it cost to bring the values together? Lines that take more and more to
-// read, and one number emitted for each.
+// What does it cost to bring the values together, if a line takes more and more
+// work to read? The work is counted in multiplications.
 func BenchmarkRead(b *testing.B) {
-	for _, turns := range []int{0, 100, 1_000} {
-		b.Run(fmt.Sprintf("turns=%d", turns), func(b *testing.B) {
-			each(b, data(1_000, 0), turns)
+	for _, work := range []int{0, 100, 1_000} {
+		q := question{data(1_000, 0), work, sum, false}
+		for _, w := range ways {
+			b.Run(fmt.Sprintf("work=%d/%s", work, w.name), func(b *testing.B) { run(b, q, w) })
+		}
+		b.Run(fmt.Sprintf("work=%d/unbounded", work), func(b *testing.B) {
+			run(b, q, way{"unbounded", goroutinePerPair})
 		})
 	}
 }
 
-// Does it matter how many keys there are?
+// Does it matter how many keys there are, and whether the values of each are
+// combined at once? Without a Combine, all values are kept until they are reduced.
 func BenchmarkKeys(b *testing.B) {
 	for _, keys := range []int{10, 1_000, 30_000} {
-		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
-			each(b, data(keys, 0), 100)
-		})
-	}
-}
-
-// What is a combiner worth, in time and in memory?
-func BenchmarkCombine(b *testing.B) {
-	for _, keys := range []int{10, 1_000, 30_000} {
-		files := data(keys, 0)
 		for _, combine := range []bool{false, true} {
-			b.Run(fmt.Sprintf("keys=%d,combine=%v", keys, combine), func(b *testing.B) {
-				job := reference(100, total)
-				if combine {
-					job.Combine = func(_ int, values []int) int { return sum(values) }
-				}
-				run(b, func() { answer(b)(job.Run(b.Context(), files)) })
-			})
+			q := question{data(keys, 0), 100, sum, combine}
+			for _, w := range ways {
+				b.Run(fmt.Sprintf("keys=%d/combine=%v/%s", keys, combine, w.name), func(b *testing.B) { run(b, q, w) })
+			}
 		}
 	}
 }
 
-// What if one key has most of the values? Reduce sorts them.
+// What if one key has most of the values, and Reduce sorts them? Percent is its
+// share of all.
 func BenchmarkSkew(b *testing.B) {
 	for _, percent := range []int{0, 50, 90} {
-		files := data(1_000, percent)
-		b.Run(fmt.Sprintf("percent=%d", percent), func(b *testing.B) {
-			b.Run("loop", func(b *testing.B) { run(b, func() { loop(files, 0, median) }) })
-			b.Run("Run", func(b *testing.B) {
-				job := reference(0, median)
-				run(b, func() { answer(b)(job.Run(b.Context(), files)) })
-			})
-		})
+		q := question{data(1_000, percent), 0, median, false}
+		for _, w := range ways {
+			b.Run(fmt.Sprintf("percent=%d/%s", percent, w.name), func(b *testing.B) { run(b, q, w) })
+		}
 	}
 }
 
-// each does the same job in every way there is.
-func each(b *testing.B, files [][]line, turns int) {
-	b.Run("loop", func(b *testing.B) { run(b, func() { loop(files, turns, total) }) })
-	b.Run("Run", func(b *testing.B) {
-		job := reference(turns, total)
-		run(b, func() { answer(b)(job.Run(b.Context(), files)) })
-	})
-	b.Run("errgroup", func(b *testing.B) {
-		run(b, func() { answer(b)(localMaps(b.Context(), files, turns)) })
-	})
-	b.Run("one-locked-map", func(b *testing.B) {
-		run(b, func() { answer(b)(lockedMap(b.Context(), files, turns)) })
-	})
-	b.Run("goroutine-per-pair", func(b *testing.B) {
-		run(b, func() { answer(b)(goroutinePerPair(b.Context(), files, turns)) })
-	})
+// question is what is asked of the lines.
+type question struct {
+	files   [][]line
+	work    int // to read a line
+	reduce  func(values []int) int
+	combine bool // add up the values of a key at once
 }
 
-// run repeats a job, and reports the time for one pair.
-func run(b *testing.B, job func()) {
+// way is a way to answer it.
+type way struct {
+	name   string
+	answer func(context.Context, question) (map[int]int, error)
+}
+
+var ways = []way{
+	{"loop", loop},
+	{"reference", reference},
+	{"errgroup", localGroups},
+	{"mutex", lockedGroups},
+}
+
+// run asks again and again, and reports the time for one line.
+func run(b *testing.B, q question, w way) {
 	b.ReportAllocs()
 	for b.Loop() {
-		job()
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/32_000, "ns/pair")
-}
-
-func answer(b *testing.B) func(map[int]int, error) {
-	return func(results map[int]int, err error) {
-		if err != nil || len(results) == 0 {
+		if results, err := w.answer(b.Context(), q); err != nil || len(results) == 0 {
 			b.Fatal(results, err)
 		}
 	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/lines, "ns/pair")
 }
 
 // data makes 64 files of 500 lines, with so many keys, the first of which has so
@@ -113,7 +102,7 @@ func data(keys, percent int) [][]line {
 	files := make([][]line, 64)
 	n := uint32(1)
 	for f := range files {
-		files[f] = make([]line, 500)
+		files[f] = make([]line, lines/64)
 		for i := range files[f] {
 			n = n*1664525 + 1013904223 // any numbers will do
 			files[f][i] = line{int(n>>8) % keys, int(n >> 16)}
@@ -126,9 +115,9 @@ func data(keys, percent int) [][]line {
 }
 
 // read is what Map does with a file.
-func read(file []line, turns int, emit emit) {
+func read(file []line, work int, emit emit) {
 	for _, l := range file {
-		runtime.KeepAlive(spin(l.value, turns))
+		runtime.KeepAlive(spin(l.value, work))
 		emit(l.key, l.value)
 	}
 }
@@ -147,77 +136,118 @@ func sum(values []int) (sum int) {
 	return sum
 }
 
-func total(_ context.Context, _ int, values []int) (int, error) { return sum(values), nil }
-
-func median(_ context.Context, _ int, values []int) (int, error) {
+func median(values []int) int {
 	slices.Sort(values)
-	return values[len(values)/2], nil
+	return values[len(values)/2]
 }
 
-type reduce = func(context.Context, int, []int) (int, error)
-
-// reference is the job, with so many mappers and reducers.
-func reference(turns int, reduce reduce) mapreduce.Job[[]line, int, int, int] {
-	return mapreduce.Job[[]line, int, int, int]{
+// reference asks as a Job.
+func reference(ctx context.Context, q question) (map[int]int, error) {
+	job := mapreduce.Job[[]line, int, int, int]{
 		Map: func(_ context.Context, file []line, emit emit) error {
-			read(file, turns, emit)
+			read(file, q.work, emit)
 			return nil
 		},
-		Reduce:  reduce,
+		Reduce:  func(_ context.Context, _ int, values []int) (int, error) { return q.reduce(values), nil },
 		Mappers: workers, Reducers: workers,
+	}
+	if q.combine {
+		job.Combine = func(_ int, values []int) int { return sum(values) }
+	}
+	return job.Run(ctx, q.files)
+}
+
+// groups are the values of each key, or their sum, brought together as one would
+// for this one question.
+type groups struct {
+	values map[int][]int
+	sums   map[int]int // nil if all values are kept
+}
+
+func (q question) groups() *groups {
+	if q.combine {
+		return &groups{sums: map[int]int{}}
+	}
+	return &groups{values: map[int][]int{}}
+}
+
+func (g *groups) add(key, value int) {
+	if g.sums != nil {
+		g.sums[key] += value
+	} else {
+		g.values[key] = append(g.values[key], value)
 	}
 }
 
-// loop is the job without any goroutine.
-func loop(files [][]line, turns int, reduce reduce) map[int]int {
-	groups := map[int][]int{}
-	for _, file := range files {
-		read(file, turns, func(key, value int) { groups[key] = append(groups[key], value) })
+func (g *groups) merge(other *groups) {
+	for key, sum := range other.sums {
+		g.sums[key] += sum
 	}
-	results := map[int]int{}
-	for key, values := range groups {
-		results[key], _ = reduce(context.Background(), key, values)
+	for key, values := range other.values {
+		g.values[key] = append(g.values[key], values...)
+	}
+}
+
+func (g *groups) reduced(reduce func([]int) int) map[int]int {
+	if g.sums != nil {
+		return g.sums
+	}
+	results := make(map[int]int, len(g.values))
+	for key, values := range g.values {
+		results[key] = reduce(values)
 	}
 	return results
 }
 
-// localMaps is what one would write by hand for a sum: a map of sums for each file,
-// and all of them added up.
-func localMaps(ctx context.Context, files [][]line, turns int) (map[int]int, error) {
-	locals := make([]map[int]int, len(files))
-	g, _ := errgroup.WithContext(ctx)
-	g.SetLimit(workers)
-	for i, file := range files {
+// loop is the job without any goroutine.
+func loop(_ context.Context, q question) (map[int]int, error) {
+	all := q.groups()
+	for _, file := range q.files {
+		read(file, q.work, all.add)
+	}
+	return all.reduced(q.reduce), nil
+}
+
+// localGroups is what one would write by hand: a map for each worker, and all of
+// them put together in the end, by one goroutine.
+func localGroups(ctx context.Context, q question) (map[int]int, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	locals := make([]*groups, workers)
+	var next atomic.Int64
+	for w := range locals {
+		locals[w] = q.groups()
 		g.Go(func() error {
-			local := map[int]int{}
-			read(file, turns, func(key, value int) { local[key] += value })
-			locals[i] = local
-			return nil
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(q.files) {
+					break
+				}
+				read(q.files[i], q.work, locals[w].add)
+			}
+			return ctx.Err()
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	results := map[int]int{}
-	for _, local := range locals {
-		for key, sum := range local {
-			results[key] += sum
-		}
+	all := locals[0]
+	for _, local := range locals[1:] {
+		all.merge(local)
 	}
-	return results, nil
+	return all.reduced(q.reduce), nil
 }
 
-// lockedMap has all mappers write to the same map.
-func lockedMap(ctx context.Context, files [][]line, turns int) (map[int]int, error) {
-	var mu sync.Mutex
-	groups := map[int][]int{}
+// lockedGroups has all mappers write to the same map.
+func lockedGroups(ctx context.Context, q question) (map[int]int, error) {
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
-	for _, file := range files {
+	var mu sync.Mutex
+	all := q.groups()
+	for _, file := range q.files {
 		g.Go(func() error {
-			read(file, turns, func(key, value int) {
+			read(file, q.work, func(key, value int) {
 				mu.Lock()
-				groups[key] = append(groups[key], value)
+				all.add(key, value)
 				mu.Unlock()
 			})
 			return nil
@@ -226,22 +256,22 @@ func lockedMap(ctx context.Context, files [][]line, turns int) (map[int]int, err
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return sums(groups), nil
+	return all.reduced(q.reduce), nil
 }
 
 // goroutinePerPair has a goroutine put each pair into the map, and waits for it.
-func goroutinePerPair(ctx context.Context, files [][]line, turns int) (map[int]int, error) {
-	var mu sync.Mutex
-	var pairs sync.WaitGroup
-	groups := map[int][]int{}
+func goroutinePerPair(ctx context.Context, q question) (map[int]int, error) {
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(workers)
-	for _, file := range files {
+	var mu sync.Mutex
+	var pairs sync.WaitGroup
+	all := q.groups()
+	for _, file := range q.files {
 		g.Go(func() error {
-			read(file, turns, func(key, value int) {
+			read(file, q.work, func(key, value int) {
 				pairs.Go(func() {
 					mu.Lock()
-					groups[key] = append(groups[key], value)
+					all.add(key, value)
 					mu.Unlock()
 				})
 			})
@@ -250,13 +280,5 @@ func goroutinePerPair(ctx context.Context, files [][]line, turns int) (map[int]i
 	}
 	err := g.Wait()
 	pairs.Wait()
-	return sums(groups), err
-}
-
-func sums(groups map[int][]int) map[int]int {
-	results := make(map[int]int, len(groups))
-	for key, values := range groups {
-		results[key] = sum(values)
-	}
-	return results
+	return all.reduced(q.reduce), err
 }

@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -11,112 +12,220 @@ import (
 
 // What does it cost to change a number that many goroutines want to change? Under a
 // lock, by a function that is sent over a plain channel, and by one that is posted.
-// Four goroutines do it.
+// Only Post never makes its caller wait.
 func BenchmarkChange(b *testing.B) {
-	const callers = 4
-	b.Run("mutex", func(b *testing.B) {
-		b.ReportAllocs()
-		var mu sync.Mutex
-		n := 0
-		together(b, callers, func() {
-			mu.Lock()
-			n++
-			mu.Unlock()
-		})
-		check(b, n)
-	})
-	for _, c := range []struct {
-		name   string
-		buffer int
-	}{{"unbuffered", 0}, {"buffered", 128}} {
-		b.Run(c.name, func(b *testing.B) {
+	for _, callers := range []int{1, 4, 64} {
+		b.Run(fmt.Sprintf("callers=%d/reference", callers), func(b *testing.B) {
 			b.ReportAllocs()
-			n, functions, gone := 0, make(chan func(), c.buffer), make(chan struct{})
-			go func() {
-				defer close(gone)
-				for f := range functions {
-					f()
-				}
-			}()
-			together(b, callers, func() { functions <- func() { n++ } })
-			close(functions)
-			<-gone
+			n := 0
+			running(b, func(loop *eventloop.Loop) {
+				together(b, callers, func() { loop.Post(func() { n++ }) })
+			})
+			check(b, n)
+		})
+		b.Run(fmt.Sprintf("callers=%d/mutex", callers), func(b *testing.B) {
+			b.ReportAllocs()
+			var mu sync.Mutex
+			n := 0
+			together(b, callers, func() {
+				mu.Lock()
+				n++
+				mu.Unlock()
+			})
+			check(b, n)
+		})
+		for _, c := range []struct {
+			name string
+			room int
+		}{{"channel", 128}, {"channel-without-room", 0}} {
+			b.Run(fmt.Sprintf("callers=%d/%s", callers, c.name), func(b *testing.B) {
+				b.ReportAllocs()
+				n := 0
+				owned(c.room, func(functions chan<- func()) {
+					together(b, callers, func() { functions <- func() { n++ } })
+				})
+				check(b, n)
+			})
+		}
+	}
+}
+
+// What does it cost to change the number, and to wait for the outcome?
+func BenchmarkAsk(b *testing.B) {
+	for _, callers := range []int{1, 4, 64} {
+		b.Run(fmt.Sprintf("callers=%d/reference", callers), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			running(b, func(loop *eventloop.Loop) {
+				together(b, callers, func() {
+					answer := make(chan int, 1)
+					loop.Post(func() {
+						n++
+						answer <- n
+					})
+					<-answer
+				})
+			})
+			check(b, n)
+		})
+		b.Run(fmt.Sprintf("callers=%d/mutex", callers), func(b *testing.B) {
+			b.ReportAllocs()
+			var mu sync.Mutex
+			n := 0
+			together(b, callers, func() {
+				mu.Lock()
+				n++
+				mu.Unlock()
+			})
+			check(b, n)
+		})
+		b.Run(fmt.Sprintf("callers=%d/channel", callers), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			owned(128, func(functions chan<- func()) {
+				together(b, callers, func() {
+					answer := make(chan int, 1)
+					functions <- func() {
+						n++
+						answer <- n
+					}
+					<-answer
+				})
+			})
 			check(b, n)
 		})
 	}
-	b.Run("loop", func(b *testing.B) {
-		b.ReportAllocs()
-		n := 0
-		running(b, func(loop *eventloop.Loop) {
-			together(b, callers, func() { loop.Post(func() { n++ }) })
-		})
-		check(b, n)
-	})
 }
 
-// The same, when the caller wants to know the outcome.
-func BenchmarkAsk(b *testing.B) {
-	b.Run("mutex", func(b *testing.B) {
-		var mu sync.Mutex
-		n := 0
-		for range b.N {
-			mu.Lock()
-			n++
-			mu.Unlock()
-		}
-		check(b, n)
-	})
-	b.Run("loop", func(b *testing.B) {
-		n, answer := 0, make(chan int)
-		running(b, func(loop *eventloop.Loop) {
-			for range b.N {
-				loop.Post(func() {
-					n++
-					answer <- n
-				})
-				<-answer
-			}
-		})
-		check(b, n)
-	})
-}
-
-// An event of a source, which waits until it has been handled.
+// What does it cost to handle an event of a source? Beside it, a select that is
+// written for these very sources, and a goroutine for each source that hands its
+// events on over one channel. Neither of the two lets go of a source when the owner
+// is asked to stop.
 func BenchmarkEvent(b *testing.B) {
-	b.Run("range", func(b *testing.B) {
-		n, source := 0, make(chan int)
-		go func() {
-			defer close(source)
-			for range b.N {
-				source <- 1
+	for _, many := range []int{1, 3, 64} {
+		b.Run(fmt.Sprintf("sources=%d/reference", many), func(b *testing.B) {
+			b.ReportAllocs()
+			n, all := 0, make(chan struct{})
+			handle := func(int) {
+				if n++; n == b.N {
+					close(all)
+				}
 			}
-		}()
-		for range source {
-			n++
+			running(b, func(loop *eventloop.Loop) {
+				feed(b, many, func(sources []<-chan int) {
+					for _, source := range sources {
+						eventloop.Attach(loop, source, handle)
+					}
+					<-all
+				})
+			})
+			check(b, n)
+		})
+		b.Run(fmt.Sprintf("sources=%d/channel", many), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			feed(b, many, func(sources []<-chan int) {
+				events := make(chan int)
+				var all sync.WaitGroup
+				for _, source := range sources {
+					all.Go(func() {
+						for event := range source {
+							events <- event
+						}
+					})
+				}
+				go func() {
+					all.Wait()
+					close(events)
+				}()
+				for range events {
+					n++
+				}
+			})
+			check(b, n)
+		})
+		if many == 3 {
+			b.Run("sources=3/select", func(b *testing.B) {
+				b.ReportAllocs()
+				n := 0
+				feed(b, 3, func(sources []<-chan int) {
+					for n < b.N {
+						var i int
+						var ok bool
+						select {
+						case _, ok = <-sources[0]:
+							i = 0
+						case _, ok = <-sources[1]:
+							i = 1
+						case _, ok = <-sources[2]:
+							i = 2
+						}
+						if ok {
+							n++
+						} else {
+							sources[i] = nil // or it would be ready for ever
+						}
+					}
+				})
+				check(b, n)
+			})
 		}
+	}
+}
+
+// What does it cost to have something done beside the loop, and to handle its
+// answer? Each handler asks the next question. Beside it, a goroutine that sends a
+// function to the owner, for which nobody waits at the end.
+func BenchmarkAwait(b *testing.B) {
+	work := func(context.Context) (int, error) { return 1, nil }
+	b.Run("reference", func(b *testing.B) {
+		b.ReportAllocs()
+		n, all := 0, make(chan struct{})
+		running(b, func(loop *eventloop.Loop) {
+			var ask func()
+			ask = func() {
+				if n == b.N {
+					close(all)
+					return
+				}
+				eventloop.Await(loop, work, func(v int, _ error) {
+					n += v
+					ask()
+				})
+			}
+			loop.Post(ask)
+			<-all
+		})
 		check(b, n)
 	})
-	b.Run("attached", func(b *testing.B) {
-		n, source := 0, make(chan int)
-		running(b, func(loop *eventloop.Loop) {
-			eventloop.Attach(loop, source, func(int) { n++ })
-			for range b.N {
-				source <- 1
+	b.Run("channel", func(b *testing.B) {
+		b.ReportAllocs()
+		n, all := 0, make(chan struct{})
+		owned(128, func(functions chan<- func()) {
+			var ask func()
+			ask = func() {
+				if n == b.N {
+					close(all)
+					return
+				}
+				go func() {
+					v, _ := work(context.Background())
+					functions <- func() {
+						n += v
+						ask()
+					}
+				}()
 			}
+			functions <- ask
+			<-all
 		})
 		check(b, n)
 	})
 }
 
-// A timer that is set and cancelled, as most are.
+// What does it cost to set a timer and to cancel it, as happens to most of them?
 func BenchmarkTimer(b *testing.B) {
-	b.Run("time", func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
-			time.AfterFunc(time.Hour, func() {}).Stop()
-		}
-	})
-	b.Run("loop", func(b *testing.B) {
+	b.Run("reference", func(b *testing.B) {
 		b.ReportAllocs()
 		running(b, func(loop *eventloop.Loop) {
 			for range b.N {
@@ -124,6 +233,31 @@ func BenchmarkTimer(b *testing.B) {
 			}
 		})
 	})
+	b.Run("time", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			time.AfterFunc(time.Hour, func() {}).Stop()
+		}
+	})
+}
+
+// feed calls f with so many sources, which have b.N events among them and are then
+// closed. f receives all of them.
+func feed(b *testing.B, many int, f func([]<-chan int)) {
+	var all sync.WaitGroup
+	sources := make([]<-chan int, many)
+	for i := range sources {
+		source := make(chan int)
+		sources[i] = source
+		all.Go(func() {
+			defer close(source)
+			for event := i; event < b.N; event += many {
+				source <- event
+			}
+		})
+	}
+	f(sources)
+	all.Wait()
 }
 
 // together calls f b.N times, from several goroutines.
@@ -137,6 +271,21 @@ func together(b *testing.B, callers int, f func()) {
 		})
 	}
 	all.Wait()
+}
+
+// owned calls f with a channel to a goroutine that calls what it receives, and
+// waits until that has called everything.
+func owned(room int, f func(chan<- func())) {
+	functions, gone := make(chan func(), room), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for f := range functions {
+			f()
+		}
+	}()
+	f(functions)
+	close(functions)
+	<-gone
 }
 
 // running calls f with a loop, and waits until the loop has done everything.
