@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -22,6 +23,8 @@ type Program struct {
 	// Files are built in place of those on disk, or beside them. Their names are
 	// slash-separated and relative to Root.
 	Files map[string][]byte
+	// Module are the go.mod and go.sum to build with, those on disk when nil.
+	Module map[string][]byte
 	// Test builds the package's tests, and not the package.
 	Test bool
 	// Race builds with the race detector.
@@ -33,7 +36,14 @@ type CompileError struct {
 	Output string // what the go command printed
 }
 
-func (e *CompileError) Error() string { return "compiling: " + firstLine(e.Output) }
+func (e *CompileError) Error() string {
+	for line := range strings.Lines(e.Output) {
+		if !strings.HasPrefix(line, "#") { // that names the package
+			return "compiling: " + strings.TrimSpace(line)
+		}
+	}
+	return "compiling: " + firstLine(e.Output)
+}
 
 // A Built is a program that can be run. It is for one goroutine; Close it when done.
 type Built struct {
@@ -71,6 +81,14 @@ func (b *Built) build(ctx context.Context, p Program) error {
 	args = append(args, "-overlay="+b.s.overlay, "-o", b.binary())
 	if p.Race {
 		args = append(args, "-race")
+	}
+	if p.Module != nil {
+		for name, text := range p.Module {
+			if err := os.WriteFile(filepath.Join(b.s.scratch, name), text, 0o600); err != nil {
+				return diskError(err)
+			}
+		}
+		args = append(args, "-modfile="+filepath.Join(b.s.scratch, "go.mod"))
 	}
 	out, err := b.s.compile(ctx, p.Race, args, p.Target)
 	switch {

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// picture is the drawing that a README may show.
+const picture = "demo.svg"
+
 // files are the contents of a lesson's folder.
 type files struct {
 	readme, hints, skeleton []byte
@@ -37,6 +40,8 @@ func readFiles(fsys fs.FS, dir string, found *faults) files {
 			continue
 		}
 		switch {
+		case name == picture:
+			// The README shows it: what the lesson's demo draws.
 		case name == "README.md":
 			fl.readme = data
 		case name == "hints.md":

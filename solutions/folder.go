@@ -24,6 +24,7 @@ func readFolder(fsys fs.FS, lesson string, found *faults) Solution {
 	s := Solution{Lesson: lesson}
 	pkg := readReference(fsys, &s, found)
 	s.Demo = readDemo(fsys, lesson, found)
+	s.Benchmarks = readBenchmarks(fsys, lesson, found)
 	for _, f := range readSources(fsys, lesson, "alternatives", minAlternatives, pkg, found) {
 		title, text := f.explanation(found)
 		s.Alternatives = append(s.Alternatives, Alternative{f.name, title, text, f.text})

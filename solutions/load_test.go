@@ -43,6 +43,18 @@ import (
 )
 `
 
+const benchmarks = `package answer_test
+
+// What does an answer cost? Not much.
+func BenchmarkAsk(b *testing.B) {}
+
+// More is asked
+// at the same time.
+func BenchmarkAskMore(b *testing.B) {}
+
+func helper() {}
+`
+
 const pitfall = `// want: leak TestAsk
 
 // Ask leaves a
@@ -64,7 +76,7 @@ func sound() fstest.MapFS {
 		"proof/proof.go":                       file("package proof\n"),
 		"07-answer/answer.go":                  file(reference),
 		"07-answer/demo.go":                    file(demonstration),
-		"07-answer/bench_test.go":              file("package answer_test\n"),
+		"07-answer/bench_test.go":              file(benchmarks),
 		"07-answer/testdata/pitfalls/first.go": file(pitfall),
 	}
 	for n := range minAlternatives {
@@ -92,6 +104,7 @@ func TestLoadReadsAllOfASolution(t *testing.T) {
 		Text:   "Watch what it answers.",
 		Source: []byte(demonstration),
 	}, s.Demo)
+	require.Equal(t, []Benchmark{{"Ask", "What does an answer cost?"}, {"AskMore", "More is asked at the same time."}}, s.Benchmarks)
 	require.Len(t, s.Alternatives, 3)
 	require.Equal(t, Alternative{
 		Name:   "design-1",
@@ -116,15 +129,19 @@ func TestLoadFindsEachFault(t *testing.T) {
 		alt  = "07-answer/testdata/alternatives/design-1.go"
 		trap = "07-answer/testdata/pitfalls/first.go"
 		show = "07-answer/demo.go"
+		cost = "07-answer/bench_test.go"
 	)
 	for name, tc := range map[string]struct {
 		path string
 		text string // "" removes the file
 		want string
 	}{
-		"no reference":        {ref, "", "no reference: a .go file that is neither demo.go nor a test"},
-		"no demo":             {show, "", "demo.go: open 07-answer/demo.go: file does not exist"},
-		"demo in the package": {show, "// One. Two.\npackage answer\n", "demo.go: not a program of its own: package main, behind //go:build ignore"},
+		"no reference":          {ref, "", "no reference: a .go file that is neither demo.go nor a test"},
+		"no demo":               {show, "", "demo.go: open 07-answer/demo.go: file does not exist"},
+		"no benchmarks":         {cost, "", "bench_test.go: open 07-answer/bench_test.go: file does not exist"},
+		"no benchmark":          {cost, "package answer_test\n", "bench_test.go: no benchmark"},
+		"benchmark without doc": {cost, "package answer_test\n\nfunc BenchmarkAsk(b *testing.B) {}\n", "bench_test.go: BenchmarkAsk has no doc comment: its first sentence is the heading of its figures"},
+		"demo in the package":   {show, "// One. Two.\npackage answer\n", "demo.go: not a program of its own: package main, behind //go:build ignore"},
 		"demo on another": {show, "//go:build ignore\n\n// One. Two.\npackage main\n\nimport \"concurrency-koans/solutions/08-more\"\n",
 			"demo.go: it imports concurrency-koans/solutions/08-more; a demo uses its reference, what demos share, and the standard library"},
 		"second reference":     {"07-answer/beside.go", reference, "beside.go: a second reference, beside answer.go"},
@@ -170,6 +187,7 @@ func TestLoadReportsAllFaults(t *testing.T) {
 	_, err := Load(files)
 	require.EqualError(t, err, `reading solution 07-answer: notes.txt: stray file
 reading solution 08-empty: no reference: a .go file that is neither demo.go nor a test
+reading solution 08-empty: bench_test.go: open 08-empty/bench_test.go: file does not exist
 reading solution 08-empty: alternatives: 0 files, and there should be 3 or more
 reading solution 08-empty: pitfalls: 1 files, and there should be 6 or more`)
 }

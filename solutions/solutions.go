@@ -18,6 +18,7 @@ type Solution struct {
 	File         string // base name of the answer: "pipeline.go"
 	Reference    []byte
 	Demo         Demo
+	Benchmarks   []Benchmark   // in the order of the file
 	Alternatives []Alternative // by name
 	Pitfalls     []Pitfall     // by name
 }

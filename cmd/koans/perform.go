@@ -95,10 +95,18 @@ func (a *app) uncompiled(l lessons.Lesson, err error) error {
 }
 
 // perform runs a demo that has been built and makes a picture of it. It tells see,
-// which may be nil, of each event, from a goroutine that has ended on return. When
-// ctx ends, the demo is interrupted, and the picture is what there was to see.
+// which may be nil, of each event: in real time at once, from a goroutine that has
+// ended on return; in virtual time at the end, in order. When ctx ends, the demo is
+// interrupted, and the picture is what there was to see.
 func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see func(demo.Event)) (*picture.Picture, error) {
 	pic := &picture.Picture{}
+	add := func(e demo.Event) {
+		pic.Add(e)
+		if see != nil {
+			see(e)
+		}
+	}
+	var held []demo.Event // of virtual time
 	begun := false
 	var said []string // what is no event: what the runtime prints when a program crashes
 	run := checker.Run{
@@ -115,9 +123,10 @@ func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see
 				return
 			}
 			begun = true
-			pic.Add(e)
-			if see != nil {
-				see(e)
+			if sh.fast {
+				held = append(held, e)
+			} else {
+				add(e)
 			}
 		},
 	}
@@ -126,6 +135,9 @@ func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see
 		run.Limits = virtualLimits
 	}
 	end, err := built.Run(ctx, run)
+	for _, e := range demo.InOrder(held) {
+		add(e)
+	}
 	switch {
 	case err != nil && (ctx.Err() == nil || !begun):
 		return nil, err

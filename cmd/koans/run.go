@@ -100,7 +100,7 @@ func (a *app) rootCommand() *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{groupPath, []*cobra.Command{a.nextCommand(), a.watchCommand(), a.checkCommand(), a.listCommand(), a.readCommand(), a.demoCommand()}},
-		{groupHelp, []*cobra.Command{a.hintCommand(), a.pitfallsCommand(), a.solutionCommand(), a.diffCommand(), a.stressCommand()}},
+		{groupHelp, []*cobra.Command{a.hintCommand(), a.pitfallsCommand(), a.solutionCommand(), a.diffCommand(), a.benchCommand(), a.stressCommand()}},
 		{groupBook, []*cobra.Command{a.resetCommand(), a.initCommand(), a.doctorCommand(), a.devCommand()}},
 	} {
 		for _, c := range g.commands {

@@ -64,12 +64,17 @@ func sentence(s string) string {
 }
 
 // or lists alternatives: "a", "a or b", "a, b or c".
-func or(words []string) string {
+func or(words []string) string { return listed(words, "or") }
+
+// and lists what goes together: "a, b and c".
+func and(words []string) string { return listed(words, "and") }
+
+func listed(words []string, last string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
 	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	n := len(words) - 1
+	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
 }
 
 // What koans watch answers to keys.

@@ -29,7 +29,7 @@ func main() {
 		},
 		Broken: []demo.Broken{
 			{Pitfall: "one-goroutine-for-all", Text: "The steps take turns, and all of it takes four times as long.", Sign: demo.More("took")},
-			{Pitfall: "collects-first", Text: "No line is looked up before the last one has been parsed.", Sign: demo.More("first line stored after")},
+			{Pitfall: "collects-first", Text: "The preview of three lines waits until all of them have been read.", Sign: demo.More("preview shown after")},
 			{Pitfall: "upstream-left-running", Text: "The preview is over, and those who fed it are still there.", Sign: demo.More("goroutines left behind")},
 		},
 		Run: run,
@@ -68,10 +68,11 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return im.importAll(ctx)
 }
 
-// preview parses the first three lines of a log that has no end.
+// preview parses the first three lines, and leaves the others alone.
 func (im *importer) preview(ctx context.Context) {
+	began := time.Now()
 	upstream, stop := context.WithCancel(ctx)
-	lines := pipeline.Source(upstream, im.log(upstream, 1_000_000))
+	lines := pipeline.Source(upstream, im.log(upstream))
 	parsed := pipeline.Map(upstream, lines, func(e entry) entry {
 		e, _ = im.step(upstream, parse, e)
 		return e
@@ -79,32 +80,30 @@ func (im *importer) preview(ctx context.Context) {
 	for range pipeline.Take(ctx, parsed, 3, stop) {
 		im.lanes[parse].Taken()
 	}
-	im.lanes[read].Rest()
-	im.lanes[parse].Rest()
+	im.d.Took("preview shown after", time.Since(began))
+	_ = demo.Sleep(ctx, 50*time.Millisecond) // somebody looks at it, and those upstream go
 }
 
 // importAll sends all lines through all steps.
 func (im *importer) importAll(ctx context.Context) error {
-	began, stored := time.Now(), 0
+	stored := 0
 	stage := func(which int) pipeline.Stage[entry] {
 		return func(ctx context.Context, e entry) (entry, error) { return im.step(ctx, which, e) }
 	}
-	err := pipeline.Run(ctx, im.log(ctx, im.d.Knob("items")), func(e entry) error {
+	err := pipeline.Run(ctx, im.log(ctx), func(e entry) error {
 		_, err := im.step(ctx, store, e)
 		im.lanes[store].Receive()
-		if stored++; stored == 1 {
-			im.d.Took("first line stored after", time.Since(began))
-		}
+		stored++
 		return err
 	}, stage(parse), stage(lookUp))
 	im.d.Count("lines stored", stored)
 	return err
 }
 
-// log yields so many lines, each of which takes a while to read.
-func (im *importer) log(ctx context.Context, lines int) iter.Seq[entry] {
+// log yields the lines, each of which takes a while to read.
+func (im *importer) log(ctx context.Context) iter.Seq[entry] {
 	return func(yield func(entry) bool) {
-		for n := 1; n <= lines; n++ {
+		for n := 1; n <= im.d.Knob("items"); n++ {
 			e, err := im.step(ctx, read, entry{number: n, line: fmt.Sprintf("GET /shop/%d 200", n)})
 			if err != nil || !yield(e) {
 				return
@@ -120,15 +119,15 @@ func (im *importer) step(ctx context.Context, which int, e entry) (entry, error)
 		im.lanes[which-1].Taken()
 	}
 	lane.Work(strconv.Itoa(e.number))
-	defer lane.Send()
-
 	length := im.d.Around(60*time.Millisecond, which, e.number)
 	if which == lookUp {
 		length *= time.Duration(im.d.Knob("slow"))
 	}
 	if err := demo.Sleep(ctx, length); err != nil {
+		lane.Rest()
 		return e, err
 	}
+	lane.Send()
 	switch which {
 	case parse:
 		if im.d.Rand(e.number).IntN(100) < im.d.Knob("fail") {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -45,9 +46,9 @@ func (p Program) run(ctx context.Context, o options, out io.Writer) int {
 		seed:     o.seed,
 		fast:     o.fast,
 		began:    time.Now(),
-		baseline: runtime.NumGoroutine() + 1, // the one that calls Run
+		baseline: countGoroutines() + 1, // the one that calls Run
 		returned: make(chan struct{}),
-		log:      &log{out: out, json: o.json, hold: o.fast},
+		log:      &log{out: out, json: o.json, hold: o.fast && !o.json},
 	}
 	d.record(Event{Kind: Begins, About: &About{Seed: o.seed, Fast: o.fast, Knobs: o.knobs, Broken: p.Broken}})
 	ended := make(chan int, 1)
@@ -109,7 +110,19 @@ func (d *Demo) over(how Outcome, why string) int {
 
 // goroutines are those that the demo has started and that have not ended.
 func (d *Demo) goroutines() int {
-	return max(0, runtime.NumGoroutine()-d.baseline-d.watching())
+	return max(0, countGoroutines()-d.baseline-d.watching())
+}
+
+// countGoroutines counts the goroutines that have not ended. Unlike
+// runtime.NumGoroutine it does not count those that are just being cleared away, of
+// which synctest.Wait takes no notice either.
+func countGoroutines() int {
+	for size := 64 << 10; ; size *= 2 {
+		buf := make([]byte, size)
+		if n := runtime.Stack(buf, true); n < size {
+			return bytes.Count(buf[:n], []byte("\n\n")) + 1 // an empty line between two
+		}
+	}
 }
 
 // watching is how many goroutines serve the gauges.

@@ -98,7 +98,8 @@ const (
 )
 
 // LogEnv is the environment variable that, set to anything, makes a demo print
-// its record in JSON, an [Event] on each line, and no log for people.
+// its record in JSON, an [Event] on each line, and no log for people. That of a demo in
+// virtual time is for [InOrder] to put in order; a log is in order already.
 const LogEnv = "KOANS_DEMO_JSON"
 
 // options are what a demo's flags say.
