@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
 	"concurrency-koans/cmd/koans/internal/picture"
@@ -272,14 +273,23 @@ func (a *app) sayEnd(pic *picture.Picture) {
 	}
 }
 
-// sayResults writes what has come of a demo.
+// sayResults writes what has come of a demo, in few lines: the picture above should
+// stay on the screen.
 func (a *app) sayResults(pic *picture.Picture) {
 	a.out.line("")
-	var rows []pair
+	line := ""
 	for _, r := range pic.Results {
-		rows = append(rows, pair{r.Who, r.Text})
+		words := r.Who + " " + styleTitle.Render(r.Text)
+		if line != "" && ansi.StringWidth(line)+3+ansi.StringWidth(words) > a.out.width {
+			a.out.line("%s", line)
+			line = ""
+		}
+		if line != "" {
+			line += "   "
+		}
+		line += words
 	}
-	a.out.pairs(0, rows...)
+	a.out.line("%s", line)
 }
 
 // sayComparison writes what has come of two runs of the same demo.

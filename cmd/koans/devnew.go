@@ -53,7 +53,12 @@ func (a *app) devNew(name string) error {
 		Package: strings.ReplaceAll(name, "-", ""),
 		Title:   strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "-", " "),
 	}
-	files, err := d.files()
+	// A workbook that init has written lacks what demos share.
+	shared, err := book.shipped("solutions/demo")
+	if err != nil {
+		return err
+	}
+	files, err := d.files(shared)
 	if err != nil {
 		return err
 	}
@@ -72,9 +77,10 @@ func (a *app) devNew(name string) error {
 	a.out.line("")
 	a.out.item(2, fmt.Sprintf("1. Write the contract and the koans: %s.go, %[1]s_test.go.", d.Package))
 	a.out.item(2, "2. Write the reference, three alternatives or more, and six pitfalls or more.")
-	a.out.item(2, "3. Write hints.md, then README.md.")
-	a.out.item(2, "4. Prove it: "+a.command("dev", "check", d.Name))
-	a.out.item(2, "5. Ship it: "+styleType.Render("go generate ./lessons"))
+	a.out.item(2, "3. Write demo.go, a program to look at, and bench_test.go, what it costs.")
+	a.out.item(2, "4. Write hints.md, then README.md.")
+	a.out.item(2, "5. Prove it: "+a.command("dev", "check", d.Name))
+	a.out.item(2, "6. Ship it: "+styleType.Render("go generate ./lessons"))
 	return nil
 }
 
@@ -100,8 +106,8 @@ func nextNumber(taught fs.FS, name string) (int, error) {
 	return next, nil
 }
 
-// files are what a draft is made of.
-func (d draft) files() (fs.FS, error) {
+// files are what a draft is made of, and others that it needs beside it.
+func (d draft) files(others map[string][]byte) (fs.FS, error) {
 	t, err := template.New("lesson").Parse(lessonTemplate)
 	if err != nil {
 		return nil, err
@@ -110,5 +116,11 @@ func (d draft) files() (fs.FS, error) {
 	if err := t.Execute(&b, d); err != nil {
 		return nil, err
 	}
-	return txtar.FS(txtar.Parse([]byte(b.String())))
+	archive := txtar.Parse([]byte(b.String()))
+	for name, text := range others {
+		if !strings.HasSuffix(name, "_test.go") {
+			archive.Files = append(archive.Files, txtar.File{Name: name, Data: text})
+		}
+	}
+	return txtar.FS(archive)
 }

@@ -10,8 +10,7 @@ import (
 // Help of koans itself fits on one screen, so it is laid out here and not by
 // cobra, which lays out the commands'.
 
-const helpHead = `Concurrency patterns in Go, one koan at a time. Without a command: watch
-on a terminal, next elsewhere.`
+const helpHead = `Learn concurrency patterns in Go. Without a command: watch, or next in a pipe.`
 
 const helpFoot = `LESSON is a number, a name, a folder, or how a name begins: 1, pipeline, pip.
 -C DIR works in DIR. --color is auto, always or never. --help tells more of a

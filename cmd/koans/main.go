@@ -7,6 +7,7 @@
 //	world      streams, environment, folder and clock: all that comes from outside
 //	workbook   the learner's folder: its root, its answers, its progress
 //	judge      answers to verdicts
+//	program    what is built on top of an answer: demos (perform) and benchmarks (figures)
 //	words      what is said to the learner
 //	screen     how it is laid out on a terminal
 //	watch      a state that events change (watchstate, watchkeys, watchpages), how it

@@ -5,9 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,10 +34,7 @@ func (p Plan) form(id string) string {
 	faults = append(faults, koansNamed(l, s)...)
 	faults = append(faults, sameContract(l.Skeleton, s.Reference)...)
 	faults = append(faults, foreignImports(l, s)...)
-	faults = append(faults, unwritten(l)...)
-	if bench := path.Join("solutions", id, "bench_test.go"); !exists(p.Root, bench) {
-		faults = append(faults, bench+" is missing; the README's What it costs rests on it")
-	}
+	faults = append(faults, unwritten(l, s)...)
 	return strings.Join(faults, "\n")
 }
 
@@ -82,7 +77,7 @@ func koansNamed(l lessons.Lesson, s solutions.Solution) (faults []string) {
 
 // unwritten finds what the template of a new lesson has left to write: texts that
 // still begin with TODO and a colon. A skeleton's own begin with TODO(step).
-func unwritten(l lessons.Lesson) (faults []string) {
+func unwritten(l lessons.Lesson, s solutions.Solution) (faults []string) {
 	check := func(where, text string) {
 		if strings.Contains(text, "TODO: ") {
 			faults = append(faults, fmt.Sprintf("%s is not written yet: it still has a TODO", where))
@@ -96,12 +91,8 @@ func unwritten(l lessons.Lesson) (faults []string) {
 	for _, k := range l.Koans {
 		check("hints.md: "+k.Test, strings.Join(k.Hints, "\n"))
 	}
+	check("demo.go", s.Demo.Title+"\n"+s.Demo.Text)
 	return faults
-}
-
-func exists(root, file string) bool {
-	_, err := os.Stat(filepath.Join(root, filepath.FromSlash(file)))
-	return err == nil
 }
 
 // sameContract compares what the skeleton and the reference export: they make

@@ -1,8 +1,6 @@
 package proof
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -53,12 +51,6 @@ func TestFormComparesLessonAndSolution(t *testing.T) {
 			require.Equal(t, tc.want, p.form("01-sum"))
 		})
 	}
-}
-
-func TestFormWantsABenchmark(t *testing.T) {
-	p := newFixture(t).Plan
-	require.NoError(t, os.Remove(filepath.Join(p.Root, "solutions", "01-sum", "bench_test.go")))
-	require.Equal(t, "solutions/01-sum/bench_test.go is missing; the README's What it costs rests on it", p.form("01-sum"))
 }
 
 func TestContractIsWhatAnAnswerExports(t *testing.T) {
