@@ -121,6 +121,11 @@ func TestDemosInRealTime(t *testing.T) {
 	})
 }
 
+// givesUp are the turns of a knob, by lesson, after which a demo is to give up.
+var givesUp = map[string]string{
+	"05-supervisor": "-slow=5", // a worker whose server stays away is started again only so often
+}
+
 // TestDemosKnowTheirKnobs turns every knob of every demo as far as it goes, down and
 // up: it is obeyed, something changes, and the demo comes to a good end, or to the
 // error that it was told to make.
@@ -136,10 +141,11 @@ func TestDemosKnowTheirKnobs(t *testing.T) {
 				}
 				arg := fmt.Sprintf("-%s=%d", k.Name, v)
 				pic, turned := s.watch(t, built, true, arg)
-				require.Contains(t, []demo.Outcome{demo.Done, demo.Failed}, pic.Outcome, "%s: %s", arg, pic.Why)
-				if k.Name != "fail" {
-					require.Equal(t, demo.Done, pic.Outcome, "%s: %s", arg, pic.Why)
+				want := []demo.Outcome{demo.Done}
+				if k.Name == "fail" || givesUp[s.lesson.ID] == arg {
+					want = append(want, demo.Failed)
 				}
+				require.Contains(t, want, pic.Outcome, "%s: %s", arg, pic.Why)
 				left, _ := pic.Result("goroutines left behind")
 				require.Zero(t, left, arg)
 				require.False(t, record == turned, "%s changes nothing", arg)

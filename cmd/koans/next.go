@@ -65,6 +65,8 @@ func (a *app) moveOn(from lessons.Lesson) error {
 	a.out.pairs(2,
 		pair{a.command("diff", from.Number), "your answer beside the reference"},
 		pair{a.command("solution", from.Number), "other right designs, and what each costs"},
+		pair{a.command("demo", from.Number, "--mine"), "your answer at work, drawn"},
+		pair{a.command("bench", from.Number), "how fast it is, beside the others"},
 		pair{a.command("read", from.Number, "--section", "pitfalls"), "what goes wrong, and why"},
 	)
 	a.out.line("")
@@ -79,6 +81,7 @@ func (a *app) moveOn(from lessons.Lesson) error {
 	a.out.line("")
 	a.out.pairs(2,
 		pair{a.command("read", l.Number), "the pattern, with a diagram"},
+		pair{a.command("demo", l.Number), "the pattern at work"},
 		pair{a.command("next"), "the next small step"},
 	)
 	return nil
