@@ -28,7 +28,7 @@ func main() {
 		Knobs: []demo.Knob{
 			{Name: "items", Value: 10, Min: 1, Max: 100, Text: "items that each page looks up"},
 			{Name: "workers", Value: 3, Min: 1, Max: 5, Text: "replicas that the hedged page may ask about an item"},
-			{Name: "slow", Value: 8, Min: 1, Max: 10, Text: "a slow answer takes so many times as long"},
+			{Name: "slow", Value: 8, Min: 1, Max: 8, Text: "a slow answer takes so many times as long"},
 			{Name: "fail", Value: 10, Min: 0, Max: 100, Text: "requests in a hundred that are refused"},
 		},
 		Broken: []demo.Broken{

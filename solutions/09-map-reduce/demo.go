@@ -33,7 +33,7 @@ import (
 func main() {
 	demo.Main(demo.Program{
 		Knobs: []demo.Knob{
-			{Name: "items", Value: 12, Min: 1, Max: 30, Text: "texts to read, if there are as many"},
+			{Name: "items", Value: 12, Min: 1, Max: 12, Text: "texts to read"},
 			{Name: "workers", Value: 4, Min: 1, Max: 8, Text: "mappers"},
 			{Name: "slow", Value: 5, Min: 1, Max: 50, Text: "times that each text is read, as if it were so much longer"},
 			{Name: "keys", Value: 1, Min: 0, Max: 2, Text: "first letters that make the key of a word; with 0, all words have the same one"},
