@@ -70,9 +70,6 @@ func readReference(fsys fs.FS, s *Solution, found *faults) (pkg string) {
 // readDemo reads the program on top of the reference. It builds upon nothing but
 // that, and what demos share.
 func readDemo(fsys fs.FS, lesson string, found *faults) Demo {
-	if _, err := fs.Stat(fsys, path.Join(lesson, demoFile)); err != nil {
-		return Demo{}
-	}
 	f := readSource(fsys, path.Join(lesson, demoFile), demoFile, found)
 	if f.syntax == nil {
 		return Demo{}

@@ -187,6 +187,7 @@ func TestLoadReportsAllFaults(t *testing.T) {
 	_, err := Load(files)
 	require.EqualError(t, err, `reading solution 07-answer: notes.txt: stray file
 reading solution 08-empty: no reference: a .go file that is neither demo.go nor a test
+reading solution 08-empty: demo.go: open 08-empty/demo.go: file does not exist
 reading solution 08-empty: bench_test.go: open 08-empty/bench_test.go: file does not exist
 reading solution 08-empty: alternatives: 0 files, and there should be 3 or more
 reading solution 08-empty: pitfalls: 1 files, and there should be 6 or more`)
