@@ -51,6 +51,10 @@ const (
 	leastBar      = 8
 )
 
+// mostBar is how many times as long as the reference's a bar may be: one that is out of
+// all proportion is cut, or it would leave no room for the others.
+const mostBar = 5
+
 // sayGroup writes a row for each contender, with a bar.
 func (a *app) sayGroup(g *group) {
 	unit := g.main()
@@ -63,10 +67,13 @@ func (a *app) sayGroup(g *group) {
 			reference = value
 		}
 	}
+	if reference > 0 {
+		longest = min(longest, mostBar*reference)
+	}
 	if others > 0 {
 		others += 2
 	}
-	bar := max(leastBar, a.out.width-4-whoWidth-quantityWidth-allocsWidth-ratioWidth-1-others)
+	bar := max(leastBar, a.out.width-4-whoWidth-quantityWidth-allocsWidth-ratioWidth-2-others)
 	for _, r := range g.sorted() {
 		v, _ := r.median(unit)
 		times := ""
@@ -78,8 +85,12 @@ func (a *app) sayGroup(g *group) {
 			allocations = r.allocations()
 		}
 		length := barLength(v, longest, bar)
+		end := " "
+		if v > longest {
+			end = a.out.marks.more
+		}
 		line := fmt.Sprintf("    %-*s%*s%*s%*s ", whoWidth, ansi.Truncate(r.who, whoWidth-1, ""), quantityWidth, quantity(v, unit), allocsWidth, allocations, ratioWidth, times) +
-			strings.Repeat(a.out.marks.full, length) + strings.Repeat(" ", bar-length)
+			strings.Repeat(a.out.marks.full, length) + end + strings.Repeat(" ", bar-length)
 		if words := r.others(unit); words != "" {
 			line += "  " + words
 		}
@@ -99,7 +110,7 @@ func barLength(value, longest float64, width int) int {
 	if longest <= 0 || value <= 0 {
 		return 0
 	}
-	return max(1, int(value/longest*float64(width)+0.5))
+	return min(width, max(1, int(value/longest*float64(width)+0.5)))
 }
 
 // allocations are those of one operation.

@@ -209,11 +209,12 @@ var (
 type marks struct {
 	passed, failed, pending string
 	full, empty             string // of a bar
+	more                    string // where something is cut off
 }
 
 var (
-	fineMarks  = marks{passed: "✓", failed: "✗", pending: "·", full: "█", empty: "░"}
-	plainMarks = marks{passed: "+", failed: "x", pending: ".", full: "#", empty: "-"}
+	fineMarks  = marks{passed: "✓", failed: "✗", pending: "·", full: "█", empty: "░", more: "…"}
+	plainMarks = marks{passed: "+", failed: "x", pending: ".", full: "#", empty: "-", more: "~"}
 )
 
 // bar draws how much of total is done, in width columns.
