@@ -59,7 +59,9 @@ func (s *Session) groups(all []dump.Goroutine) []group {
 			continue // it only looks on
 		}
 		where, own := s.firstOwn(g.Frames)
-		if !own {
+		if own {
+			where = s.located(where)
+		} else {
 			var ok bool
 			if where, ok = s.firstKoan(g.Frames); !ok {
 				if !s.own(g.CreatedBy) {

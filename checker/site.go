@@ -47,6 +47,44 @@ func (s *Session) site(f dump.Frame) (site, bool) {
 	return x, x.body != nil
 }
 
+// located puts a frame's line into its function. A few instructions have no line: what
+// the compiler leaves where it has inlined a function, for one. A goroutine that is
+// met there, as one that spins may be, seems to be on line 1. Then the first loop
+// of the function is the place, or its beginning.
+func (s *Session) located(f dump.Frame) dump.Frame {
+	if _, ok := s.site(f); ok || path.Base(filepath.ToSlash(f.File)) != s.p.Answer {
+		return f
+	}
+	x := site{}
+	if x.fset, x.file = s.source(); x.file == nil {
+		return f
+	}
+	named := function(f)
+	named = named[strings.LastIndexByte(named, '.')+1:] // the receiver is left out
+	for _, d := range x.file.Decls {
+		decl, ok := d.(*ast.FuncDecl)
+		if !ok || decl.Name.Name != named {
+			continue
+		}
+		f.Line = x.lineOf(decl)
+		loop := 0
+		ast.Inspect(decl, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.ForStmt, *ast.RangeStmt:
+				if loop == 0 {
+					loop = x.lineOf(n)
+				}
+			}
+			return loop == 0
+		})
+		if loop > 0 {
+			f.Line = loop
+		}
+		return f
+	}
+	return f
+}
+
 func (x site) lineOf(n ast.Node) int { return x.fset.Position(n.Pos()).Line }
 
 // name prints an expression as the learner wrote it: "out", "p.mu".

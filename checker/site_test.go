@@ -25,6 +25,25 @@ func siteOf(t *testing.T, source string) site {
 	return site{}
 }
 
+// A few instructions have no line, and the runtime says that they are on line 1.
+func TestLineOneIsInItsFunction(t *testing.T) {
+	s := &Session{scratch: t.TempDir(), p: Package{Root: "/root", Dir: "lessons/x", Answer: "x.go", Replace: []byte(
+		"package x\n\nfunc F() {\n\tn := 1\n\tfor n > 0 {\n\t}\n}\n\nfunc (p *P) G() {\n\tp.n++\n}\n")}}
+	for _, tc := range []struct {
+		function   string
+		line, want int
+	}{
+		{"root/lessons/x.F", 1, 5},
+		{"root/lessons/x.F", 4, 4},
+		{"root/lessons/x.F[...].func1", 1, 5},
+		{"root/lessons/x.(*P).G", 1, 9},
+		{"root/lessons/x.H", 1, 1},
+	} {
+		f := dump.Frame{Func: tc.function, File: filepath.FromSlash("/root/lessons/x/x.go"), Line: tc.line}
+		require.Equal(t, tc.want, s.located(f).Line, "%s on line %d", tc.function, tc.line)
+	}
+}
+
 func TestWhyAGoroutineIsLeft(t *testing.T) {
 	for name, tc := range map[string]struct{ state, source, what, why string }{
 		"bare send": {
