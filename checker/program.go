@@ -128,8 +128,8 @@ type Run struct {
 
 // An Ending is how a run came to its end.
 type Ending struct {
-	Status int  // the exit status; -1 when a signal ended it
-	Over   bool // it went over a limit
+	Status int    // the exit status; -1 when a signal ended it
+	Over   string // the limit that it went over: "time", "memory", "output" or "processes"; "" if none
 }
 
 // Run runs the program and everything that it starts; nothing of it is left when
@@ -146,7 +146,7 @@ func (b *Built) Run(ctx context.Context, r Run) (Ending, error) {
 	if err != nil {
 		return Ending{}, err
 	}
-	return Ending{Status: end.exit, Over: end.excess != ""}, nil
+	return Ending{Status: end.exit, Over: string(end.excess)}, nil
 }
 
 // lines is a listener that passes on line after line. Only its count is read by

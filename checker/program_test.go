@@ -74,7 +74,7 @@ func TestProgramsHaveLimits(t *testing.T) {
 	limits.CPU = 50 * time.Millisecond
 	end, err := b.Run(t.Context(), Run{Limits: limits})
 	require.NoError(t, err)
-	require.True(t, end.Over)
+	require.Equal(t, "time", end.Over)
 }
 
 // With a grace, a program may end by itself when ctx does; else it is killed.

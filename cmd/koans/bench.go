@@ -227,10 +227,10 @@ func (b *bencher) run(ctx context.Context, built *checker.Built, who, pattern st
 		b.app.out.line("%s", strings.TrimSpace(plain(printed.String())))
 	}
 	switch {
-	case end.Over:
-		return &brokenError{"it goes on for ever, or takes too much memory"}
+	case end.Over != "":
+		return &brokenError{wordsExcess[end.Over]}
 	case end.Status != 0:
-		return &brokenError{crashOf(strings.Split(printed.String(), "\n"))}
+		return &brokenError{crashOf(strings.Split(printed.String(), "\n"), end.Status)}
 	}
 	r := benchfmt.NewReader(&printed, who)
 	for r.Scan() {

@@ -141,6 +141,9 @@ func (a *app) demo(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 	}
 	var answer []byte
 	if sh.mine {
+		if a.book.isUntouched(l) {
+			return &exit{status: exitNotYet, problem: fmt.Sprintf("Lesson %d is not begun: there is no answer of yours to run.", l.Number), remedy: "Begin with: " + a.command("check", l.Number)}
+		}
 		var err error
 		if answer, err = a.book.answer(l); err != nil {
 			return err

@@ -23,7 +23,7 @@ import (
 // for that; in virtual time it takes what it computes.
 var (
 	realLimits    = checker.Limits{Wall: 15 * time.Minute, CPU: 5 * time.Minute, Memory: 1 << 30, Output: 256 << 20, Processes: 32}
-	virtualLimits = checker.Limits{Wall: 30 * time.Second, CPU: 10 * time.Second, Memory: 1 << 30, Output: 256 << 20, Processes: 32}
+	virtualLimits = checker.Limits{Wall: 20 * time.Second, CPU: 5 * time.Second, Memory: 1 << 30, Output: 256 << 20, Processes: 32}
 )
 
 // demoGrace is how long an interrupted demo may take to end by itself.
@@ -146,10 +146,10 @@ func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see
 		return pic, err
 	case !begun && end.Status == 2:
 		return nil, usage(sentence(strings.Join(said, "\n")), "")
-	case pic.Outcome == "" && end.Over:
-		pic.Outcome, pic.Why = demo.Stuck, "it does not end"
+	case pic.Outcome == "" && end.Over != "":
+		pic.Outcome, pic.Why = demo.Stuck, wordsExcess[end.Over]
 	case pic.Outcome == "":
-		pic.Outcome, pic.Why = demo.Crashed, crashOf(said)
+		pic.Outcome, pic.Why = demo.Crashed, crashOf(said, end.Status)
 	}
 	if races := count(said, "WARNING: DATA RACE"); races > 0 {
 		pic.Results = append(pic.Results, demo.Event{Kind: demo.Results, Who: "data races", Value: float64(races), Text: fmt.Sprint(races)})
@@ -157,14 +157,22 @@ func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see
 	return pic, nil
 }
 
-// crashOf is the line that tells why a program crashed.
-func crashOf(said []string) string {
+// wordsExcess tells of the limits that a program may go over.
+var wordsExcess = map[string]string{
+	"time":      "it goes on and on",
+	"memory":    "it takes more and more memory",
+	"output":    "it prints without end",
+	"processes": "it starts more and more processes",
+}
+
+// crashOf tells why a program ended before its time.
+func crashOf(said []string, status int) string {
 	for _, line := range said {
 		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
 			return line
 		}
 	}
-	return strings.Join(said[:min(1, len(said))], "")
+	return fmt.Sprintf("the process ended by itself, with exit status %d", status)
 }
 
 func count(lines []string, line string) (n int) {
