@@ -146,7 +146,7 @@ func (a *app) demo(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 		}
 		var err error
 		if answer, err = a.book.answer(l); err != nil {
-			return err
+			return a.noAnswer(l, err)
 		}
 	}
 	pic, err := a.play(ctx, l, s, answer, sh)
