@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"concurrency-koans/cmd/koans/internal/picture"
 	"concurrency-koans/lessons"
@@ -60,6 +62,8 @@ With --mine it runs on your own answer.`,
 			switch {
 			case len(args) > 1:
 				return usage("--pattern names a second lesson.", "Like this: "+a.command("demo", args[0]))
+			case len(args) == 0 && !all && hasOwnFlag(cmd):
+				return usage("Demo needs to know which lesson.", "Like this: "+a.command("demo", "pipeline")+"\nAll of them: "+a.command("demo"))
 			case len(args) == 0 && !all:
 				return a.sayDemos()
 			case all && (len(args) > 0 || sh.svg != "" || sh.broken != "" || source || tell):
@@ -103,6 +107,12 @@ With --mine it runs on your own answer.`,
 		knobs[k.Name] = f.Int(k.Name, 0, "knob: "+k.Text)
 	}
 	return c
+}
+
+// hasOwnFlag reports whether a flag is set that only this command has.
+func hasOwnFlag(cmd *cobra.Command) (set bool) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { set = set || f.Changed })
+	return set
 }
 
 // demoAll runs the demos in turn.
@@ -171,22 +181,29 @@ func (a *app) demo(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 func (a *app) demoBroken(ctx context.Context, l lessons.Lesson, s solutions.Solution, p solutions.Pitfall, sh showing) error {
 	sh.fast = true
 	sh.args = append(sh.args, "-broken="+p.Name)
-	right, err := a.film(ctx, l, s, nil, sh)
+	right, rightLog, err := a.film(ctx, l, s, nil, sh)
 	if err != nil {
 		return err
 	}
-	wrong, err := a.film(ctx, l, s, p.Source, sh)
+	wrong, wrongLog, err := a.film(ctx, l, s, p.Source, sh)
 	if err != nil {
 		return err
+	}
+	show := func(pic *picture.Picture, log []string) {
+		if sh.plain {
+			a.out.line("%s", strings.Join(log, "\n"))
+			return
+		}
+		a.show(pic, max(right.Span(), wrong.Span()))
 	}
 	a.sayDemo(l, s)
 	offer := offered(right, p.Name)
 	a.out.line("%s", styleTitle.Render("On the reference"))
-	a.show(right, max(right.Span(), wrong.Span()), sh.plain)
+	show(right, rightLog)
 	a.out.line("")
 	a.out.line("%s", styleTitle.Render("On the pitfall "+p.Name))
 	a.out.text(0, p.Title+" "+offer.Text)
-	a.show(wrong, max(right.Span(), wrong.Span()), sh.plain)
+	show(wrong, wrongLog)
 	a.sayEnd(wrong)
 	a.sayComparison(right, wrong, p.Name)
 	if sh.svg != "" {

@@ -46,11 +46,8 @@ func (a *app) sayDemo(l lessons.Lesson, s solutions.Solution) {
 	a.out.line("")
 }
 
-// show draws a picture, or writes nothing if a log has told it.
-func (a *app) show(pic *picture.Picture, span time.Duration, plain bool) {
-	if plain {
-		return
-	}
+// show draws a picture, with room for so much time at least.
+func (a *app) show(pic *picture.Picture, span time.Duration) {
 	for _, line := range pic.Lines(a.view(span)) {
 		a.out.line("%s", line)
 	}
@@ -111,18 +108,16 @@ func (a *app) sayComparison(right, wrong *picture.Picture, name string) {
 	rows := []pair{{"", fmt.Sprintf("%-12s %s", "reference", name)}}
 	for _, r := range right.Results {
 		here, there := text(right, r.Who), text(wrong, r.Who)
-		row := fmt.Sprintf("%-12s %s", here, there)
 		if r.Who == sign.Result {
-			row = fmt.Sprintf("%-12s %s", here, styleBad.Render(there+"  <"))
+			there = styleBad.Render(there + "  <")
 		}
-		rows = append(rows, pair{r.Who, row})
+		rows = append(rows, pair{r.Who, fmt.Sprintf("%-12s %s", here, there)})
 	}
-	how := func(o demo.Outcome) string { return string(o) }
-	row := fmt.Sprintf("%-12s %s", how(right.Outcome), how(wrong.Outcome))
+	ended := string(wrong.Outcome)
 	if sign.End != "" {
-		row = fmt.Sprintf("%-12s %s", how(right.Outcome), styleBad.Render(how(wrong.Outcome)+"  <"))
+		ended = styleBad.Render(ended + "  <")
 	}
-	a.out.pairs(0, append(rows, pair{"ended", row})...)
+	a.out.pairs(0, append(rows, pair{"ended", fmt.Sprintf("%-12s %s", right.Outcome, ended)})...)
 }
 
 // sayOffers names what can be changed about a demo, in a few lines: the picture above
@@ -151,7 +146,7 @@ func (a *app) sayOffers(l lessons.Lesson, pic *picture.Picture) {
 // sayKnobs writes what can be changed about a demo, and what it means there.
 func (a *app) sayKnobs(ctx context.Context, l lessons.Lesson, s solutions.Solution, sh showing) error {
 	sh.fast = true // the demo itself knows best, and tells when it runs
-	pic, err := a.film(ctx, l, s, nil, sh)
+	pic, _, err := a.film(ctx, l, s, nil, sh)
 	if err != nil {
 		return err
 	}

@@ -44,8 +44,8 @@ func (a *app) play(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 			if e.Kind == demo.Begins {
 				a.sayDemo(l, s)
 			}
-			if line := e.String(); line != "" && e.Kind != demo.Results && e.Kind != demo.Over {
-				a.out.line("%s", plain(line))
+			if line := logLine(e); line != "" {
+				a.out.line("%s", line)
 			}
 		})
 	case a.out.file != nil && !sh.fast:
@@ -54,19 +54,33 @@ func (a *app) play(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 	pic, err := a.perform(ctx, built, sh, nil)
 	if pic != nil {
 		a.sayDemo(l, s)
-		a.show(pic, 0, false)
+		a.show(pic, 0)
 	}
 	return pic, err
 }
 
-// film runs a demo out of sight.
-func (a *app) film(ctx context.Context, l lessons.Lesson, s solutions.Solution, answer []byte, sh showing) (*picture.Picture, error) {
+// film runs a demo out of sight, and returns its log with its picture.
+func (a *app) film(ctx context.Context, l lessons.Lesson, s solutions.Solution, answer []byte, sh showing) (pic *picture.Picture, log []string, err error) {
 	built, err := a.buildDemo(ctx, l, s, answer, sh)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer built.Close()
-	return a.perform(ctx, built, sh, nil)
+	pic, err = a.perform(ctx, built, sh, func(e demo.Event) {
+		if line := logLine(e); line != "" {
+			log = append(log, line)
+		}
+	})
+	return pic, log, err
+}
+
+// logLine is an event as a line of a log, "" if it is none there: results and the
+// end are told below it.
+func logLine(e demo.Event) string {
+	if e.Kind == demo.Results || e.Kind == demo.Over {
+		return ""
+	}
+	return e.String()
 }
 
 // buildDemo builds a demo on an answer, nil for the reference.
@@ -123,6 +137,8 @@ func (a *app) perform(ctx context.Context, built *checker.Built, sh showing, see
 				return
 			}
 			begun = true
+			// The program may have printed what only looks like an event.
+			e.Who, e.Text = plain(e.Who), plain(e.Text)
 			if sh.fast {
 				held = append(held, e)
 			} else {
