@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"concurrency-koans/checker"
 	"concurrency-koans/cmd/koans/internal/picture"
 	"concurrency-koans/lessons"
 	"concurrency-koans/solutions"
@@ -175,48 +177,55 @@ func (a *app) demo(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 	return err
 }
 
-// demoBroken runs the demo on the reference and then on a pitfall, and shows one
-// above the other. Both are run in virtual time: one does not see a fault better
-// for having waited for it.
+// demoBroken runs the demo on the reference and on a pitfall, and shows one above
+// the other.
 func (a *app) demoBroken(ctx context.Context, l lessons.Lesson, s solutions.Solution, p solutions.Pitfall, sh showing) error {
-	sh.fast = true
 	sh.args = append(sh.args, "-broken="+p.Name)
-	right, rightLog, err := a.film(ctx, l, s, nil, sh)
+	onReference, err := a.buildDemo(ctx, l, s, nil, sh)
 	if err != nil {
 		return err
 	}
-	wrong, wrongLog, err := a.film(ctx, l, s, p.Source, sh)
+	defer onReference.Close()
+	onPitfall, err := a.buildDemo(ctx, l, s, p.Source, sh)
 	if err != nil {
 		return err
 	}
-	show := func(pic *picture.Picture, log []string) {
-		if sh.plain {
-			a.out.line("%s", strings.Join(log, "\n"))
-			return
-		}
-		a.show(pic, max(right.Span(), wrong.Span()))
+	defer onPitfall.Close()
+	right, wrong := a.filmBoth(ctx, onReference, onPitfall, p.Name, sh)
+	if err := cmp.Or(right.err, wrong.err); err != nil {
+		return err
 	}
-	a.sayDemo(l, s)
-	offer := offered(right, p.Name)
-	a.out.line("%s", styleTitle.Render("On the reference"))
-	show(right, rightLog)
-	a.out.line("")
-	a.out.line("%s", styleTitle.Render("On the pitfall "+p.Name))
-	a.out.text(0, p.Title+" "+offer.Text)
-	show(wrong, wrongLog)
-	a.sayEnd(wrong)
-	a.sayComparison(right, wrong, p.Name)
+	a.sayBroken(l, s, p, right, wrong, sh.plain)
+	offer := offered(right.pic, p.Name)
 	if sh.svg != "" {
-		if err := a.writeSVG(sh.svg, fmt.Sprintf("%d %s On the pitfall %s.", l.Number, s.Demo.Title, p.Name), wrong); err != nil {
+		if err := a.writeSVG(sh.svg, fmt.Sprintf("%d %s On the pitfall %s.", l.Number, s.Demo.Title, p.Name), wrong.pic); err != nil {
 			return err
 		}
 	}
-	a.out.line("")
-	a.out.line("More of it: %s", a.command("pitfalls", l.Number, p.Name))
-	if !wrong.Shows(offer.Sign, right) {
+	if !wrong.pic.Shows(offer.Sign, right.pic) {
 		return &exit{status: exitUnchecked, problem: "This time the fault cannot be seen.", remedy: "Without knobs of your own it can: " + a.command("demo", l.Number, "--broken", p.Name)}
 	}
 	return nil
+}
+
+// filmBoth runs a demo on the reference and on a pitfall. It does so in virtual time,
+// because one does not see a fault better for having waited for it; but some can be
+// seen in real time only.
+func (a *app) filmBoth(ctx context.Context, onReference, onPitfall *checker.Built, pitfall string, sh showing) (right, wrong film) {
+	sh.fast = true
+	right = a.film(ctx, onReference, sh)
+	if right.err != nil || !offered(right.pic, pitfall).Real {
+		return right, a.film(ctx, onPitfall, sh)
+	}
+	sh.fast = false
+	waiting := newProgress(a.err, a.world.now)
+	waiting.count("Running both, in real time", 0, 0, "")
+	defer waiting.end()
+	var both sync.WaitGroup
+	both.Go(func() { right = a.film(ctx, onReference, sh) })
+	both.Go(func() { wrong = a.film(ctx, onPitfall, sh) })
+	both.Wait()
+	return right, wrong
 }
 
 // offered is what the demo says of a pitfall that it can be run on.

@@ -93,6 +93,28 @@ func (a *app) sayResults(pic *picture.Picture) {
 	a.out.line("%s", line)
 }
 
+// sayBroken shows a demo on the reference, and below it on a pitfall.
+func (a *app) sayBroken(l lessons.Lesson, s solutions.Solution, p solutions.Pitfall, right, wrong film, plain bool) {
+	show := func(f film) {
+		if plain {
+			a.out.line("%s", strings.Join(f.log, "\n"))
+			return
+		}
+		a.show(f.pic, max(right.pic.Span(), wrong.pic.Span()))
+	}
+	a.sayDemo(l, s)
+	a.out.line("%s", styleTitle.Render("On the reference"))
+	show(right)
+	a.out.line("")
+	a.out.line("%s", styleTitle.Render("On the pitfall "+p.Name))
+	a.out.text(0, p.Title+" "+offered(right.pic, p.Name).Text)
+	show(wrong)
+	a.sayEnd(wrong.pic)
+	a.sayComparison(right.pic, wrong.pic, p.Name)
+	a.out.line("")
+	a.out.line("More of it: %s", a.command("pitfalls", l.Number, p.Name))
+}
+
 // sayComparison writes what has come of two runs of the same demo.
 func (a *app) sayComparison(right, wrong *picture.Picture, name string) {
 	text := func(pic *picture.Picture, who string) string {
@@ -146,7 +168,12 @@ func (a *app) sayOffers(l lessons.Lesson, pic *picture.Picture) {
 // sayKnobs writes what can be changed about a demo, and what it means there.
 func (a *app) sayKnobs(ctx context.Context, l lessons.Lesson, s solutions.Solution, sh showing) error {
 	sh.fast = true // the demo itself knows best, and tells when it runs
-	pic, _, err := a.film(ctx, l, s, nil, sh)
+	built, err := a.buildDemo(ctx, l, s, nil, sh)
+	if err != nil {
+		return err
+	}
+	defer built.Close()
+	pic, err := a.perform(ctx, built, sh, nil)
 	if err != nil {
 		return err
 	}

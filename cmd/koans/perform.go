@@ -59,19 +59,21 @@ func (a *app) play(ctx context.Context, l lessons.Lesson, s solutions.Solution, 
 	return pic, err
 }
 
-// film runs a demo out of sight, and returns its log with its picture.
-func (a *app) film(ctx context.Context, l lessons.Lesson, s solutions.Solution, answer []byte, sh showing) (pic *picture.Picture, log []string, err error) {
-	built, err := a.buildDemo(ctx, l, s, answer, sh)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer built.Close()
-	pic, err = a.perform(ctx, built, sh, func(e demo.Event) {
+// A film is a demo that has been run out of sight.
+type film struct {
+	pic *picture.Picture
+	log []string
+	err error
+}
+
+// film runs a demo that has been built.
+func (a *app) film(ctx context.Context, built *checker.Built, sh showing) (f film) {
+	f.pic, f.err = a.perform(ctx, built, sh, func(e demo.Event) {
 		if line := logLine(e); line != "" {
-			log = append(log, line)
+			f.log = append(f.log, line)
 		}
 	})
-	return pic, log, err
+	return f
 }
 
 // logLine is an event as a line of a log, "" if it is none there: results and the

@@ -9,6 +9,7 @@
 // statistics can do without some: a price that finds no room is dropped.
 //
 // Page and statistics are equally slow. Look at which prices each of them gets to see.
+// Beside all that, the news desk publishes on a topic of its own, and never has to wait.
 package main
 
 import (
@@ -33,6 +34,7 @@ func main() {
 		Broken: []demo.Broken{
 			{Pitfall: "one-channel-for-all", Text: "Each price goes to one of them, and none sees all.", Sign: demo.Less("seen by cache")},
 			{Pitfall: "room-for-the-next", Text: "The page makes room, and the new price is lost all the same: it waits, and shows an old one.", Sign: demo.More("old price on page")},
+			{Pitfall: "lock-while-sending", Text: "While the ticker waits for the search, the news desk waits too: nobody may publish anything.", Sign: demo.More("headlines held up"), Knobs: map[string]int{"slow": 5}, Real: true},
 			{Pitfall: "goroutine-per-message", Text: "The ticker never waits. What has not found room by the end never reaches the search.", Sign: demo.Less("seen by search"), Knobs: map[string]int{"slow": 8}},
 		},
 		Run: run,
@@ -83,20 +85,52 @@ func run(ctx context.Context, d *demo.Demo) error {
 		r.id, r.prices, r.lane = i+1, prices, d.Lane(r.name)
 		d.Watch("queue of "+r.name, r.room, func() int { return len(prices.C()) })
 	}
-	var reading sync.WaitGroup
+	var reading, reporting sync.WaitGroup
+	desk := &desk{d: d, lane: d.Lane("news")}
+	reporting.Go(func() { desk.report(market, broker) })
 	for _, r := range readers {
 		reading.Go(func() { r.read(ctx, t) })
 	}
 	err := t.tick(ctx, broker, readers)
 	t.lane.Leave()
 	closeMarket() // no more prices come; what waits is still read
+	reporting.Wait()
 	reading.Wait()
 
 	for _, r := range readers {
 		d.Count("seen by "+r.name, r.seen)
 	}
 	d.Count("old price on page", page.old)
+	d.Count("headlines held up", desk.heldUp)
 	return err
+}
+
+// A desk publishes headlines.
+type desk struct {
+	d      *demo.Demo
+	lane   *demo.Lane
+	heldUp int // headlines for which it had to wait
+}
+
+// report publishes one headline after the other, until ctx ends. All that can hold it
+// up is a broker that has no time for it.
+func (k *desk) report(ctx context.Context, broker *pubsub.Broker[int]) {
+	defer k.lane.Leave()
+	for n := 0; ; n++ {
+		k.lane.Rest()
+		if demo.Sleep(ctx, k.d.Around(170*time.Millisecond, 5, n)) != nil {
+			return
+		}
+		k.lane.Send()
+		began := time.Now()
+		if _, err := broker.Publish(ctx, "news", n); err != nil {
+			return
+		}
+		k.lane.Mark(demo.Moment, "a headline")
+		if time.Since(began) > 50*time.Millisecond {
+			k.heldUp++
+		}
+	}
 }
 
 // tick makes one price after the other and publishes it.

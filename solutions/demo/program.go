@@ -65,6 +65,7 @@ type Broken struct {
 	Text    string         `json:"text"`            // what to look at, in a sentence
 	Sign    Sign           `json:"sign"`            // what shows the fault
 	Knobs   map[string]int `json:"knobs,omitempty"` // values at which it can be seen, where the usual ones hide it
+	Real    bool           `json:"real,omitempty"`  // it is seen in real time alone: somebody waits for a lock, and that stops virtual time
 }
 
 // A Sign is how a run on a pitfall differs from the same run on the reference:
