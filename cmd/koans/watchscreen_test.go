@@ -229,10 +229,21 @@ func TestWatchIsSuspended(t *testing.T) {
 	s.write(l, reference(t, l))
 	s.until("Lesson 1, Pipeline, passes")
 	s.press("q")
-	s.until("$")
+	s.untilPrompt()
 	s.press("exit\r")
 	_ = s.cmd.Wait()
 	s.requireClean()
+}
+
+// untilPrompt waits until the shell asks for the next command. An earlier prompt is
+// there as soon as the watch gives the screen back, and what is typed then may still be
+// the watch's.
+func (s *sitting) untilPrompt() {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		lines := strings.Split(strings.TrimRight(s.text(), " \n"), "\n")
+		return strings.TrimSpace(lines[len(lines)-1]) == "$"
+	}, deadline, time.Millisecond, "a prompt")
 }
 
 // TestWatchWithoutAShell is about a terminal with nobody to come back from.
