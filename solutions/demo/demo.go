@@ -15,7 +15,6 @@ import (
 
 // A Demo is one run of a Program. All its methods may be called from any goroutine.
 type Demo struct {
-	program  Program
 	knobs    []Knob
 	seed     uint64
 	fast     bool
@@ -41,7 +40,6 @@ const endless = 10 * time.Minute
 // run is one run from beginning to end. It returns the exit status.
 func (p Program) run(ctx context.Context, o options, out io.Writer) int {
 	d := &Demo{
-		program:  p,
 		knobs:    o.knobs,
 		seed:     o.seed,
 		fast:     o.fast,
